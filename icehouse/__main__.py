@@ -1,0 +1,5 @@
+"""``python -m icehouse`` is ``icehouse``."""
+
+from icehouse.cli import main
+
+main()

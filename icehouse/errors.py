@@ -1,0 +1,201 @@
+"""Everything that icehouse raises on purpose.
+
+::
+
+    IcehouseError
+    ├── UsageError               a request that cannot be carried out as it was put
+    │   ├── LookupFailed         no such dataset, task, head, encoder or image in the store
+    │   └── MissingExtra         an optional package is not installed
+    ├── StoreError               the store cannot be used
+    │   ├── NotAStore            no store there, or a folder that is something else
+    │   ├── StoreTooNew          written by a later version of icehouse
+    │   ├── StoreCorrupt         a stored file is damaged
+    │   └── StoreUnwritable      no permission, or no space left
+    ├── SourceError              a folder or manifest cannot be read as a source
+    ├── ImageError               one input cannot become a picture; kept as a typed row
+    ├── EncoderError             an encoder cannot be used
+    │   ├── UnknownEncoder       its name is not understood
+    │   ├── WeightsError         its weights are absent, incomplete or have parts too many
+    │   ├── CanaryError          it no longer gives the vectors that it once gave
+    │   └── VectorError          it gave a vector that cannot be stored
+    ├── HeadError                a head cannot be fitted or used
+    │   ├── UnknownHead          its name is not understood
+    │   ├── TrainingDataError    the labels do not make a training set
+    │   ├── EncoderMismatch      features of another encoder
+    │   └── HeadCorrupt          its files are damaged
+    └── Interrupted              stopped by the user; all that was done is kept
+
+A message says what was wrong, what was got, and what to do.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = [
+    "CanaryError",
+    "EncoderError",
+    "EncoderMismatch",
+    "HeadCorrupt",
+    "HeadError",
+    "IcehouseError",
+    "ImageError",
+    "ImageErrorKind",
+    "Interrupted",
+    "LookupFailed",
+    "MissingExtra",
+    "NotAStore",
+    "SourceError",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreTooNew",
+    "StoreUnwritable",
+    "TrainingDataError",
+    "UnknownEncoder",
+    "UnknownHead",
+    "UsageError",
+    "VectorError",
+    "WeightsError",
+]
+
+
+class IcehouseError(Exception):
+    """Base of all; catching it catches everything that icehouse raises on purpose."""
+
+
+class UsageError(IcehouseError):
+    """A request that cannot be carried out as it was put."""
+
+
+class LookupFailed(UsageError):
+    """No such dataset, task, head, encoder or image in the store."""
+
+
+class MissingExtra(UsageError):
+    """An optional package is not installed.
+
+    Parameters
+    ----------
+    package : str
+        The name that could not be imported.
+    extra : str
+        The extra of icehouse that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"this needs {package}, which is not installed. "
+            f"Install it with: pip install 'icehouse[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
+
+
+class StoreError(IcehouseError):
+    """The store cannot be used."""
+
+
+class NotAStore(StoreError):
+    """There is no store at the place given, or the folder there is something else."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a later version of icehouse."""
+
+
+class StoreCorrupt(StoreError):
+    """A stored file is damaged."""
+
+
+class StoreUnwritable(StoreError):
+    """The store cannot be written to: no permission, or no space left."""
+
+
+class SourceError(IcehouseError):
+    """A folder or manifest cannot be read as a source of images."""
+
+
+class ImageErrorKind(StrEnum):
+    """Why an input is not a picture; the value is what the catalog stores."""
+
+    UNREADABLE = "unreadable"
+    """The system refused to read it (permission, disk, removed meanwhile)."""
+    NOT_A_FILE = "not-a-file"
+    """A broken link, FIFO, socket, device or folder where a file was expected."""
+    EMPTY = "empty"
+    """Zero bytes."""
+    NOT_AN_IMAGE = "not-an-image"
+    """Its bytes are of no picture format known here."""
+    TRUNCATED = "truncated"
+    """The picture ends too early."""
+    CORRUPT = "corrupt"
+    """The picture's bytes contradict its format."""
+    TOO_LARGE = "too-large"
+    """More pixels than the limit."""
+    UNSUPPORTED = "unsupported"
+    """A sound picture whose samples have no agreed meaning as colours (floating point)."""
+
+    @property
+    def transient(self) -> bool:
+        """Whether reading the same bytes again later may succeed."""
+        return self in (ImageErrorKind.UNREADABLE, ImageErrorKind.NOT_A_FILE)
+
+
+class ImageError(IcehouseError):
+    """One input cannot become a picture.
+
+    Parameters
+    ----------
+    kind : ImageErrorKind
+    detail : str
+        What was found, for people.
+    """
+
+    def __init__(self, kind: ImageErrorKind, detail: str) -> None:
+        super().__init__(f"{kind.value}: {detail}")
+        self.kind = kind
+        self.detail = detail
+
+
+class EncoderError(IcehouseError):
+    """An encoder cannot be used."""
+
+
+class UnknownEncoder(EncoderError):
+    """The encoder's name is not understood."""
+
+
+class WeightsError(EncoderError):
+    """The weights are absent, incomplete, or have parts that the network lacks."""
+
+
+class CanaryError(EncoderError):
+    """The encoder no longer gives the vectors that it gave when the store met it."""
+
+
+class VectorError(EncoderError):
+    """The encoder gave a vector that cannot be stored (not finite, or of a wrong shape)."""
+
+
+class HeadError(IcehouseError):
+    """A head cannot be fitted or used."""
+
+
+class UnknownHead(HeadError):
+    """The head's name is not understood."""
+
+
+class TrainingDataError(HeadError, ValueError):
+    """The labels and features do not make a training set."""
+
+
+class EncoderMismatch(HeadError):
+    """A head was given features of another encoder than the one it was fitted on."""
+
+
+class HeadCorrupt(HeadError):
+    """A head's files are damaged or were changed by hand."""
+
+
+class Interrupted(IcehouseError):
+    """Stopped by the user; everything done until then is kept."""

@@ -1,0 +1,38 @@
+"""The store: what is kept on disk, and exact search in it."""
+
+from icehouse.store._catalog import Catalog, CatalogRow
+from icehouse.store._features import FeatureMatrix, FeatureShards
+from icehouse.store._files import Files
+from icehouse.store._ids import (
+    IdArray,
+    ids_from_arrow,
+    ids_from_bytes,
+    ids_to_arrow,
+    image_id,
+    positions,
+)
+from icehouse.store._labels import LabelEvent, LabelLog, Task
+from icehouse.store._search import nearest, unit
+from icehouse.store._store import FORMAT_VERSION, Place, Store
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Catalog",
+    "CatalogRow",
+    "FeatureMatrix",
+    "FeatureShards",
+    "Files",
+    "IdArray",
+    "LabelEvent",
+    "LabelLog",
+    "Place",
+    "Store",
+    "Task",
+    "ids_from_arrow",
+    "ids_from_bytes",
+    "ids_to_arrow",
+    "image_id",
+    "nearest",
+    "positions",
+    "unit",
+]

@@ -1,0 +1,172 @@
+"""The catalog: one row for every input ever seen, as append-only Parquet shards.
+
+A later row for the same key replaces the earlier one. A key that vanished from its source
+gets a last row with ``gone`` set. Of the rows in force, each names an image or carries a
+typed error, never both: ``n_inputs = n_images + n_errors``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from icehouse.errors import LookupFailed, StoreCorrupt
+from icehouse.store._files import Files
+from icehouse.store._ids import ID_TYPE
+
+SCHEMA = pa.schema(
+    [
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("image_id", ID_TYPE),
+        pa.field("error", pa.string()),
+        pa.field("error_detail", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("format", pa.string()),
+        pa.field("bytes", pa.int64()),
+        pa.field("mtime_ns", pa.int64()),
+        pa.field("labels", pa.list_(pa.string())),
+        pa.field("split", pa.string()),
+        pa.field("extra", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("gone", pa.bool_(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogRow:
+    """One input of a dataset.
+
+    Attributes
+    ----------
+    key : str
+        Path or name inside its source.
+    image_id : bytes or None
+        SHA-256 of the file, 32 bytes; None where there is an error.
+    error, error_detail : str or None
+        Kind (a value of :class:`icehouse.errors.ImageErrorKind`) and what was found.
+    width, height : int or None
+        Pixels, as stored in the file (before its orientation is applied).
+    format : str or None
+    bytes, mtime_ns : int or None
+        Size and time of change of the file that was read.
+    labels : tuple of str
+        What the source says the image shows; one for a single-label source.
+    split : str or None
+    extra : str or None
+        Further columns of a manifest, as a JSON object.
+    source : str or None
+        Where the key is to be found: the folder, or the manifest.
+    gone : bool
+        The source no longer has this key.
+    """
+
+    key: str
+    image_id: bytes | None = None
+    error: str | None = None
+    error_detail: str | None = None
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+    bytes: int | None = None
+    mtime_ns: int | None = None
+    labels: tuple[str, ...] = field(default=())
+    split: str | None = None
+    extra: str | None = None
+    source: str | None = None
+    gone: bool = False
+
+    @classmethod
+    def from_mapping(cls, row: Mapping[str, Any]) -> CatalogRow:
+        """Rebuild a row from a Parquet record."""
+        values = {name: row[name] for name in cls.__slots__ if name in row}
+        return cls(**{**values, "labels": tuple(values.get("labels") or ())})
+
+
+class Catalog:
+    """The catalogs of all datasets of a store.
+
+    Parameters
+    ----------
+    files : Files
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def datasets(self) -> list[str]:
+        """Return the names of the datasets, sorted."""
+        return self._files.folders("catalog")
+
+    def append(self, dataset: str, rows: Iterable[CatalogRow]) -> None:
+        """Commit rows of one dataset as one shard; no rows, no shard."""
+        records = [
+            {name: getattr(row, name) for name in CatalogRow.__slots__} | {"dataset": dataset}
+            for row in rows
+        ]
+        if not records:
+            return
+        folder = f"catalog/{dataset}"
+        shards = self._files.names(folder, ".parquet")
+        number = 1 + int(shards[-1].rpartition("/")[2].partition("-")[0]) if shards else 0
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(records, SCHEMA), sink, compression="zstd")
+        data = memoryview(sink.getvalue())
+        self._files.commit(f"{folder}/{number:08d}-{_tag(data)}.parquet", data)
+
+    def rows(self, dataset: str, columns: list[str] | None = None) -> pa.Table:
+        """Return the rows in force of one dataset.
+
+        Parameters
+        ----------
+        dataset : str
+        columns : list of str, optional
+            Which columns; all when None.
+
+        Returns
+        -------
+        pyarrow.Table
+            One row a key, in the order in which the keys were last written.
+
+        Raises
+        ------
+        LookupFailed
+            No such dataset.
+        """
+        shards = self._files.names(f"catalog/{dataset}", ".parquet")
+        if not shards:
+            have = ", ".join(self.datasets()) or "none"
+            raise LookupFailed(f"the store has no dataset {dataset!r}; it has: {have}")
+        wanted = list(columns or SCHEMA.names)
+        needed = list(dict.fromkeys([*wanted, "key", "gone"]))
+        table = pa.concat_tables(self._read(name, needed) for name in shards)
+        codes = table["key"].combine_chunks().dictionary_encode()
+        latest = np.full(len(codes.dictionary), -1)
+        latest[codes.indices.to_numpy()] = np.arange(len(table))  # the last one stays
+        table = table.take(pa.array(np.sort(latest)))
+        return table.filter(pc.invert(table["gone"])).select(wanted)
+
+    def everything(self, columns: list[str]) -> pa.Table:
+        """Return the rows in force of all datasets (an empty table for an empty store)."""
+        tables = [self.rows(dataset, columns) for dataset in self.datasets()]
+        empty = pa.schema([SCHEMA.field(name) for name in columns]).empty_table()
+        return pa.concat_tables([empty, *tables])
+
+    def _read(self, name: str, columns: list[str]) -> pa.Table:
+        try:
+            return pq.ParquetFile(self._files.path(name)).read(columns)
+        except (pa.ArrowException, OSError) as error:
+            raise StoreCorrupt(f"catalog shard {name} is damaged: {error}") from error
+
+
+def _tag(data: memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]

@@ -1,0 +1,66 @@
+"""Exact nearest neighbours by cosine similarity, in blocks of bounded memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+BLOCK_BYTES = 256 * 2**20
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+def unit(vectors: FloatArray) -> npt.NDArray[np.float32]:
+    """Return vectors scaled to length 1 as float32, shape (n, D); zero vectors stay zero."""
+    wide = np.asarray(vectors, dtype=np.float32)
+    length = np.linalg.norm(wide, axis=-1, keepdims=True)
+    return np.divide(wide, length, out=np.zeros_like(wide), where=length > 0)
+
+
+def nearest(
+    queries: FloatArray,
+    base: FloatArray,
+    k: int,
+    *,
+    skip: npt.NDArray[np.int64] | None = None,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Find the k rows of ``base`` that are nearest to each query.
+
+    Parameters
+    ----------
+    queries : array, shape (q, D)
+    base : array, shape (n, D)
+    k : int
+        At most n rows (n - 1 with ``skip``) are returned.
+    skip : array of int64, shape (q,), optional
+        One row of ``base`` for each query that must not be its neighbour: itself. -1 for none.
+
+    Returns
+    -------
+    similarity : array of float32, shape (q, k)
+        Cosine similarity in [-1, 1], falling; higher is nearer.
+    index : array of int64, shape (q, k)
+        Rows of ``base``. Equal similarities come in the order of their rows.
+    """
+    found = min(k, len(base) - (skip is not None))
+    similarity = np.empty((len(queries), max(found, 0)), np.float32)
+    index = np.empty((len(queries), max(found, 0)), np.int64)
+    if found <= 0:
+        return similarity, index
+    target = unit(base).T
+    step = max(1, BLOCK_BYTES // (8 * len(base)))
+    for start in range(0, len(queries), step):
+        rows = slice(start, min(start + step, len(queries)))
+        block = unit(queries[rows]) @ target
+        if skip is not None:
+            known = np.flatnonzero(skip[rows] >= 0)
+            block[known, skip[rows][known]] = -np.inf
+        top = np.argpartition(-block, found - 1, axis=1)[:, :found]
+        top.sort(axis=1)
+        score = np.take_along_axis(block, top, axis=1)
+        order = np.argsort(-score, axis=1, kind="stable")
+        similarity[rows] = np.take_along_axis(score, order, axis=1)
+        index[rows] = np.take_along_axis(top, order, axis=1)
+    return np.clip(similarity, -1.0, 1.0, out=similarity), index

@@ -1,0 +1,207 @@
+"""A store: one folder that any Parquet reader can open without icehouse.
+
+::
+
+    photos.icehouse/
+      store.json                  format version
+      catalog/<dataset>/          one row for every input ever seen
+      features/<encoder_id>/      encoder.json, canary, vectors
+      labels.sqlite               the label log
+      heads/<task>/<head>/        fitted heads
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from icehouse.errors import LookupFailed, NotAStore, StoreCorrupt, StoreTooNew, UsageError
+from icehouse.store._catalog import Catalog
+from icehouse.store._features import FeatureShards
+from icehouse.store._files import Files
+from icehouse.store._ids import ids_from_arrow
+from icehouse.store._labels import LabelLog
+
+FORMAT_VERSION = 1
+MANIFEST = "store.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an image is to be found: a row of the catalog.
+
+    Attributes
+    ----------
+    dataset, key : str
+    source : str or None
+        The folder or manifest that the key belongs to.
+    image_id : bytes
+    """
+
+    dataset: str
+    key: str
+    source: str | None
+    image_id: bytes
+
+    @property
+    def path(self) -> Path | None:
+        """The file, if its source was local; it may have moved since."""
+        if self.source is None:
+            return None
+        source = Path(self.source)
+        return (source if source.is_dir() else source.parent) / self.key
+
+
+class Store:
+    """An open store.
+
+    Use :meth:`open`, :meth:`create` or :meth:`open_or_create`.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+
+    Attributes
+    ----------
+    path : Path
+    files : Files
+    catalog : Catalog
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = Files(path)
+        self.catalog = Catalog(self.files)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Store:
+        """Open a store that exists.
+
+        Raises
+        ------
+        NotAStore
+            Nothing there, or something else.
+        StoreTooNew
+            Written by a later version of icehouse.
+        StoreCorrupt
+            ``store.json`` is damaged.
+        """
+        path = Path(path).expanduser()
+        manifest = path / MANIFEST
+        if not path.exists():
+            raise NotAStore(
+                f"there is no store at {path}. Make one with: icehouse embed FOLDER --store {path}"
+            )
+        if not manifest.is_file():
+            raise NotAStore(
+                f"{path} is not a store: it has no {MANIFEST}. "
+                "Give the folder that icehouse embed made, or a new name"
+            )
+        try:
+            version = json.loads(manifest.read_text(encoding="utf-8"))["format_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreCorrupt(f"{manifest} is damaged: {error!r}") from error
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise StoreTooNew(
+                f"{path} has store format {version}, and this icehouse reads up to "
+                f"{FORMAT_VERSION}. Upgrade with: pip install --upgrade icehouse"
+            )
+        return cls(path)
+
+    @classmethod
+    def create(cls, path: str | Path) -> Store:
+        """Make a store in a folder that does not exist or is empty.
+
+        Raises
+        ------
+        UsageError
+            The folder holds something else.
+        StoreUnwritable
+            No permission, or no space.
+        """
+        path = Path(path).expanduser()
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError(
+                f"{path} exists and is not a store. Give another name, or an empty folder"
+            )
+        text = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
+        Files(path).commit(MANIFEST, text.encode())
+        return cls(path)
+
+    @classmethod
+    def open_or_create(cls, path: str | Path) -> Store:
+        """Open the store at a path, or make one where there is nothing yet."""
+        path = Path(path).expanduser()
+        return cls.open(path) if (path / MANIFEST).is_file() else cls.create(path)
+
+    @cached_property
+    def labels(self) -> LabelLog:
+        """The label log."""
+        return LabelLog(f"sqlite:///{(self.path / 'labels.sqlite').absolute()}")
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any task was ever made."""
+        return (self.path / "labels.sqlite").exists()
+
+    def features(self, encoder_id: str) -> FeatureShards:
+        """Return the vectors of one encoder, which need not exist yet."""
+        return FeatureShards(self.files, encoder_id)
+
+    def encoder_ids(self) -> list[str]:
+        """Return the encoders that the store has met, sorted."""
+        known = self.files.folders("features")
+        return [name for name in known if self.features(name).exists]
+
+    def encoder_cards(self) -> dict[str, dict[str, Any]]:
+        """Return what is known of each encoder, by encoder_id."""
+        return {name: self.features(name).card for name in self.encoder_ids()}
+
+    def find_image(self, query: str) -> Place:
+        """Find an image by its identity (a unique hexadecimal prefix) or its key.
+
+        Raises
+        ------
+        LookupFailed
+            None, or more than one, matches.
+        """
+        columns = ["dataset", "key", "source", "image_id"]
+        rows = self.catalog.everything(columns).filter(pc.is_valid(pc.field("image_id")))
+        by_key = rows.filter(pc.field("key") == query)
+        if len(by_key):
+            rows = by_key
+        elif _is_hexadecimal(query):
+            rows = rows.filter([i.startswith(query.lower()) for i in _hexadecimal(rows)])
+        else:
+            rows = rows.slice(0, 0)
+        if not len(rows):
+            raise LookupFailed(
+                f"no image in the store has the key or the image_id {query!r}; "
+                "icehouse predict and icehouse flag print both"
+            )
+        places = [Place(**row) for row in rows.to_pylist()]
+        if len({place.image_id for place in places}) > 1:
+            some = ", ".join(f"{p.dataset}/{p.key} ({p.image_id.hex()[:12]})" for p in places[:4])
+            raise LookupFailed(f"{query!r} is several images: {some}. Give a longer image_id")
+        return places[0]
+
+    def places(self) -> dict[bytes, Place]:
+        """Return one place for every image, the first in the order of datasets and keys."""
+        columns = ["dataset", "key", "source", "image_id"]
+        rows = self.catalog.everything(columns).filter(pc.is_valid(pc.field("image_id")))
+        rows = rows.sort_by([("dataset", "descending"), ("key", "descending")])
+        return {row["image_id"]: Place(**row) for row in rows.to_pylist()}
+
+
+def _is_hexadecimal(text: str) -> bool:
+    return len(text) >= 4 and all(c in "0123456789abcdefABCDEF" for c in text)
+
+
+def _hexadecimal(rows: Any) -> list[str]:
+    return [i.tobytes().hex() for i in ids_from_arrow(rows["image_id"])]
