@@ -2,7 +2,7 @@
 
 from icehouse.store._catalog import Catalog, CatalogRow
 from icehouse.store._features import FeatureMatrix, FeatureShards
-from icehouse.store._files import Files
+from icehouse.store._files import Files, check_name
 from icehouse.store._ids import (
     IdArray,
     ids_from_arrow,
@@ -28,6 +28,7 @@ __all__ = [
     "Place",
     "Store",
     "Task",
+    "check_name",
     "ids_from_arrow",
     "ids_from_bytes",
     "ids_to_arrow",

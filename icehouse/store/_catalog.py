@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,8 +59,8 @@ class CatalogRow:
     format : str or None
     bytes, mtime_ns : int or None
         Size and time of change of the file that was read.
-    labels : tuple of str
-        What the source says the image shows; one for a single-label source.
+    labels : tuple of str or None
+        What the source says the image shows: one label, any number of them, or nothing.
     split : str or None
     extra : str or None
         Further columns of a manifest, as a JSON object.
@@ -79,7 +79,7 @@ class CatalogRow:
     format: str | None = None
     bytes: int | None = None
     mtime_ns: int | None = None
-    labels: tuple[str, ...] = field(default=())
+    labels: tuple[str, ...] | None = None
     split: str | None = None
     extra: str | None = None
     source: str | None = None
@@ -89,7 +89,9 @@ class CatalogRow:
     def from_mapping(cls, row: Mapping[str, Any]) -> CatalogRow:
         """Rebuild a row from a Parquet record."""
         values = {name: row[name] for name in cls.__slots__ if name in row}
-        return cls(**{**values, "labels": tuple(values.get("labels") or ())})
+        if values.get("labels") is not None:
+            values["labels"] = tuple(values["labels"])
+        return cls(**values)
 
 
 class Catalog:

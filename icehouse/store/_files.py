@@ -16,10 +16,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from icehouse.errors import StoreUnwritable
+from icehouse.errors import StoreUnwritable, UsageError
 
 TEMPORARY = ".tmp-"
 STALE_SECONDS = 3600.0
+
+
+def check_name(what: str, name: str) -> str:
+    """Return a name that is to be a folder's, or say why it cannot be.
+
+    Raises
+    ------
+    UsageError
+        It is empty, begins with a dot, is too long or holds a slash or control character.
+    """
+    if not name or name.startswith(".") or len(name.encode()) > 200 or not name.isprintable():
+        raise UsageError(f"{name!r} cannot be the name of a {what}; take letters and digits")
+    if "/" in name or "\\" in name:
+        raise UsageError(f"{name!r} cannot be the name of a {what}: it holds a slash")
+    return name
 
 
 class Files:

@@ -1,0 +1,91 @@
+"""Which of the store's encoders is meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from icehouse.embedder import _canary
+from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
+from icehouse.errors import LookupFailed, WeightsError
+from icehouse.store import Store
+
+
+def find_request(store: Store, request: EncoderRequest) -> str | None:
+    """Return the encoder_id that a request came to be before, without loading anything.
+
+    The answer holds only while the local files that the encoder is made of are unchanged by
+    size and time, and for as long as nothing is to be encoded: an encoder that is opened is
+    fingerprinted anew.
+    """
+    for encoder_id, card in store.encoder_cards().items():
+        asked, spec = card["request"], card["spec"]
+        if (
+            asked["name"] == request.name
+            and request.precision in (None, spec["precision"])
+            and request.stored_as == spec["stored_as"]
+            and asked["stamps"] == _stamps(request)
+        ):
+            return encoder_id
+    return None
+
+
+def choose_encoder(store: Store, text: str | None = None) -> str:
+    """Return the encoder_id that a text names: a name, an encoder_id or the start of one.
+
+    Parameters
+    ----------
+    store : Store
+    text : str, optional
+        None: the only one.
+
+    Raises
+    ------
+    LookupFailed
+        None, or more than one, is meant.
+    """
+    cards = store.encoder_cards()
+    name = EncoderRequest(text).name if text else None
+    found = [
+        encoder_id
+        for encoder_id, card in cards.items()
+        if text is None or card["request"]["name"] == name or encoder_id.startswith(text)
+    ]
+    if len(found) == 1:
+        return found[0]
+    have = "; ".join(f"{i} ({card['request']['name']})" for i, card in cards.items()) or "none"
+    if not found:
+        what = f"no encoder {text!r}" if text else "no features yet"
+        raise LookupFailed(f"the store has {what}; it has: {have}")
+    raise LookupFailed(f"the store has several encoders; choose one with --encoder: {have}")
+
+
+def reopen_encoder(store: Store, encoder_id: str) -> Encoder:
+    """Load an encoder of the store again, and check its canary.
+
+    Raises
+    ------
+    WeightsError
+        Its weights are not what they were.
+    CanaryError
+        It computes something else than before.
+    """
+    card: dict[str, Any] = store.features(encoder_id).card
+    asked = card["request"]
+    encoder = open_encoder(
+        EncoderRequest(asked["name"], card["spec"]["precision"], asked["stored_as"])
+    )
+    if encoder.spec.encoder_id != encoder_id:
+        raise WeightsError(
+            f"{asked['name']} is no longer the encoder {encoder_id}: it is now "
+            f"{encoder.spec.encoder_id}. Its weights or settings were replaced; bring back the "
+            f"old ones, or embed again"
+        )
+    _canary.check(store, encoder)
+    return encoder
+
+
+def _stamps(request: EncoderRequest) -> list[list[Any]] | None:
+    try:
+        return request.stamps()
+    except OSError:  # moved away: what is stored can still be used
+        return None

@@ -1,0 +1,115 @@
+"""Encoders of open_clip: the image tower of a contrastive model, and its text tower."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from icehouse.embedder import _torchvision_ops  # noqa: F401  (before open_clip imports it)
+
+# isort: split
+import open_clip
+import torch
+
+from icehouse.embedder._encoder import LOCAL, EncoderRequest
+from icehouse.embedder._hub import explained, use_hub_or_cache
+from icehouse.embedder._spec import INTERPOLATIONS, PreprocessSpec
+from icehouse.embedder._torch_encoder import Network, TorchEncoder
+from icehouse.errors import EncoderError, UnknownEncoder, WeightsError
+
+
+class ClipEncoder(TorchEncoder):
+    """A CLIP model: images and texts in one space, both of length 1."""
+
+    def __init__(self, network: Network, request: EncoderRequest, tokenizer: Any) -> None:
+        super().__init__(network, request)
+        self._tokenizer = tokenizer
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Turn texts into vectors, float32 of shape (len(texts), D) and length 1."""
+        tokens = self._tokenizer(list(texts)).to(self.device)
+        vectors = self.module.encode_text(tokens).float()
+        return torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
+
+
+def load(request: EncoderRequest) -> ClipEncoder:
+    """Load ``clip:MODEL/TAG`` or ``clip:local-dir:PATH``."""
+    rest = request.name.partition(":")[2]
+    with explained(request.name):
+        if rest.startswith(LOCAL):
+            architecture, config = "local", _read_config(Path(rest.removeprefix(LOCAL)))
+            model = open_clip.create_model(rest, require_pretrained=True)
+            tokenizer = open_clip.get_tokenizer(rest)
+        else:
+            architecture, _, tag = rest.partition("/")
+            config = _named_config(architecture, tag)
+            use_hub_or_cache()
+            with warnings.catch_warnings():
+                # A wrong activation is a warning to open_clip; here it would poison a store.
+                warnings.filterwarnings("error", message="QuickGELU mismatch")
+                model = open_clip.create_model(
+                    architecture,
+                    pretrained=tag,
+                    require_pretrained=True,
+                    force_quick_gelu=config.get("quick_gelu", False),
+                )
+            tokenizer = open_clip.get_tokenizer(architecture)
+    preprocess = preprocess_spec(model.visual.preprocess_cfg)
+    network = Network("clip", architecture, config, model, model.encode_image, preprocess, "l2")
+    return ClipEncoder(network, request, tokenizer)
+
+
+def preprocess_spec(config: dict[str, Any]) -> PreprocessSpec:
+    """Spell out open_clip's preprocessing configuration as its evaluation transform reads it."""
+    if config["interpolation"] not in INTERPOLATIONS:
+        raise EncoderError(
+            f"the model wants interpolation {config['interpolation']!r}, "
+            f"and only these are exact here: {', '.join(INTERPOLATIONS)}"
+        )
+    size = config["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    fill = int(config.get("fill_color", 0) or 0)
+    return PreprocessSpec(
+        size=(height, width),
+        resize_to=(height, width),
+        resize=config["resize_mode"] or "shortest",
+        interpolation=config["interpolation"],
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        fill=(fill, fill, fill),
+    )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise WeightsError(
+            f"there is no folder {folder}; it should hold open_clip_config.json and weights"
+        )
+    path = folder / "open_clip_config.json"
+    if not path.is_file():
+        raise WeightsError(f"{folder} has no open_clip_config.json, which says what network it is")
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["model_cfg"]
+    return config
+
+
+def _named_config(model: str, tag: str) -> dict[str, Any]:
+    config = open_clip.get_model_config(model)
+    if config is None:
+        close = [name for name in open_clip.list_models() if name.startswith(model[:5])][:5]
+        near = f" Near to it: {', '.join(close)}." if close else ""
+        raise UnknownEncoder(f"open_clip has no model {model!r}.{near}")
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if tag not in tags:
+        raise UnknownEncoder(
+            f"open_clip's {model} has no weights {tag!r}. It has: {', '.join(tags) or 'none'}"
+        )
+    # The activation belongs to the weights: OpenAI's were trained with QuickGELU.
+    quick = bool(open_clip.get_pretrained_cfg(model, tag).get("quick_gelu", False))
+    return {**config, "quick_gelu": quick or bool(config.get("quick_gelu", False))}

@@ -1,0 +1,219 @@
+"""Read, hash, decode, batch and encode, in workers that each do all of it.
+
+A worker fills a batch and encodes it. While one encodes, the others read and decode, so the
+decoding of many keeps one GPU busy, and on a CPU one thread for each core does both. The queue
+of results is short: memory does not grow with the dataset.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from icehouse.embedder._decode import Pixels, decode, probe, read_file
+from icehouse.embedder._encoder import Encoder
+from icehouse.embedder._plan import error_row
+from icehouse.embedder._sources import Entry
+from icehouse.errors import ImageError
+from icehouse.store import CatalogRow, image_id
+
+GPU_WORKERS = 16
+RESULTS_WAITING = 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of some inputs.
+
+    Attributes
+    ----------
+    rows : list of CatalogRow
+    vectors : array of float32, shape (len(rows), D), or None
+        None for rows that need no vector: errors, and images whose vector is there or on
+        its way.
+    failed : bytes or None
+        The image_id of the one row, if its file was read but is not a picture.
+    """
+
+    rows: list[CatalogRow]
+    vectors: npt.NDArray[np.float32] | None = None
+    failed: bytes | None = None
+
+
+@dataclass
+class StageTimes:
+    """Seconds of work of one stage, summed over the workers, and the images it worked on."""
+
+    seconds: float = 0.0
+    images: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, seconds: float, images: int) -> None:
+        """Count some work."""
+        with self.lock:
+            self.seconds += seconds
+            self.images += images
+
+
+class Pipeline:
+    """Workers that turn entries into outcomes.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    entries : list of Entry
+    source : str
+        Where the entries come from.
+    done : frozenset of bytes
+        Images that have a vector already.
+    batch_size : int
+    workers : int or None
+        None: one for each core, or 16 for one GPU.
+    max_pixels : int
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        entries: list[Entry],
+        source: str,
+        done: frozenset[bytes],
+        *,
+        batch_size: int,
+        workers: int | None,
+        max_pixels: int,
+    ) -> None:
+        self._encoder = encoder
+        self._source = source
+        self._done = done
+        self._batch_size = batch_size
+        self._max_pixels = max_pixels
+        device = getattr(encoder, "device", None)
+        self.on_gpu = device is not None and device.type != "cpu"
+        self.workers = workers or (GPU_WORKERS if self.on_gpu else cores())
+        self.decoding = StageTimes()
+        self.encoding = StageTimes()
+        self._waiting = iter(entries)
+        self._claimed: set[bytes] = set()
+        self._lock = threading.Lock()
+        self._gpu = threading.Lock() if self.on_gpu else nullcontext()
+        self._stop = threading.Event()
+        self._working = 0
+        self._failure: BaseException | None = None
+        self._results: queue.Queue[Outcome | BaseException | None] = queue.Queue(RESULTS_WAITING)
+
+    def stop(self) -> None:
+        """Let the workers finish the batch that they are at, and no more."""
+        self._stop.set()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Start the workers, and yield outcomes as they come."""
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.workers)]
+        self._working = len(threads)
+        for thread in threads:
+            thread.start()
+        return self.remaining()
+
+    def remaining(self) -> Iterator[Outcome]:
+        """Yield the outcomes still to come; at the end raise what a worker could not handle."""
+        while self._working:
+            result = self._results.get()
+            if result is None:
+                self._working -= 1
+            elif isinstance(result, BaseException):
+                self._failure = self._failure or result
+                self.stop()
+            else:
+                yield result
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.is_set():
+                rows, pixels = self._fill_batch()
+                if not rows:
+                    break
+                with self._gpu:
+                    started = self._clock()
+                    vectors = self._encoder.encode(np.stack(pixels))
+                    self.encoding.add(self._clock() - started, len(rows))
+                self._results.put(Outcome(rows, vectors))
+        except BaseException as error:
+            self._results.put(error)
+        finally:
+            self._results.put(None)
+
+    def _fill_batch(self) -> tuple[list[CatalogRow], list[Pixels]]:
+        rows: list[CatalogRow] = []
+        pixels: list[Pixels] = []
+        while len(rows) < self._batch_size and not self._stop.is_set():
+            with self._lock:
+                entry = next(self._waiting, None)
+            if entry is None:
+                break
+            started = time.thread_time()
+            prepared = self._prepare(entry)
+            if isinstance(prepared, Outcome):
+                self._results.put(prepared)
+            else:
+                rows.append(prepared[0])
+                pixels.append(prepared[1])
+                self.decoding.add(time.thread_time() - started, 1)
+        return rows, pixels
+
+    def _prepare(self, entry: Entry) -> tuple[CatalogRow, Pixels] | Outcome:
+        identity = None
+        try:
+            read = read_file(entry.path)
+            entry = replace(entry, bytes=len(read.data), mtime_ns=read.mtime_ns)
+            identity = image_id(read.data)
+            info = probe(read.data, self._max_pixels)
+            row = CatalogRow(
+                key=entry.key,
+                image_id=identity,
+                width=info.width,
+                height=info.height,
+                format=info.format,
+                bytes=entry.bytes,
+                mtime_ns=entry.mtime_ns,
+                labels=entry.labels,
+                split=entry.split,
+                extra=entry.extra,
+                source=self._source,
+            )
+            with self._lock:
+                if identity in self._done or identity in self._claimed:
+                    return Outcome([row])
+                self._claimed.add(identity)
+            return row, self._encoder.preprocess(decode(read.data))
+        except ImageError as error:
+            row = error_row(entry, self._source, error.kind, error.detail)
+            return Outcome([row], failed=identity)
+
+    def _clock(self) -> float:
+        # On a CPU the work is done in this very thread; a GPU works while the thread waits.
+        return time.perf_counter() if self.on_gpu else time.thread_time()
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def one_thread_each() -> Any:
+    """Let torch use one thread for each worker; return what undoes it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    return lambda: torch.set_num_threads(before)

@@ -1,0 +1,133 @@
+"""What a run has to do: compare what a source lists with what the catalog knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from icehouse.embedder._sources import Entry, Listing
+from icehouse.errors import ImageErrorKind, UsageError
+from icehouse.store import CatalogRow, Store
+
+
+@dataclass
+class Plan:
+    """A source, sorted by what each input needs.
+
+    Attributes
+    ----------
+    todo : list of Entry
+        To be read.
+    rows : list of CatalogRow
+        New rows that need no reading: errors seen from outside, changed labels, keys gone.
+    reused : int
+        Unchanged inputs whose image has a vector.
+    errors : Counter
+        Unchanged or new inputs that cannot be read, by kind.
+    gone : int
+        Keys that the source no longer has.
+    """
+
+    todo: list[Entry] = field(default_factory=list)
+    rows: list[CatalogRow] = field(default_factory=list)
+    reused: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    gone: int = 0
+
+
+def known_rows(store: Store, dataset: str) -> dict[str, CatalogRow]:
+    """Return the catalog rows in force of a dataset by key; none for a new dataset."""
+    if dataset not in store.catalog.datasets():
+        return {}
+    table = store.catalog.rows(dataset)
+    return {row["key"]: CatalogRow.from_mapping(row) for row in table.to_pylist()}
+
+
+def make_plan(
+    listing: Listing,
+    known: dict[str, CatalogRow],
+    done: frozenset[bytes],
+    *,
+    retry_errors: bool = False,
+) -> Plan:
+    """Sort the inputs of a source by what they need.
+
+    Parameters
+    ----------
+    listing : Listing
+    known : dict
+        From :func:`known_rows`.
+    done : frozenset of bytes
+        The images that have a vector of this encoder.
+    retry_errors : bool
+        Read again what could not be decoded the last time. What the system refused to
+        read is always tried again.
+
+    Returns
+    -------
+    Plan
+    """
+    plan = Plan()
+    for entry in listing.entries:
+        row = known.get(entry.key)
+        if entry.error is not None:
+            plan.errors[entry.error] += 1
+            _note(plan, row, error_row(entry, listing.source, entry.error, entry.detail))
+        elif row is None or (row.bytes, row.mtime_ns) != (entry.bytes, entry.mtime_ns):
+            plan.todo.append(entry)
+        elif row.image_id is not None and row.image_id in done:
+            plan.reused += 1
+            _note(plan, row, _described(row, entry, listing.source))
+        elif row.error is not None and not _again(row.error, retry_errors):
+            plan.errors[row.error] += 1
+            _note(plan, row, _described(row, entry, listing.source))
+        else:
+            plan.todo.append(entry)
+    listed = {entry.key for entry in listing.entries}
+    for key in known.keys() - listed:
+        plan.rows.append(replace(known[key], gone=True))
+        plan.gone += 1
+    return plan
+
+
+def error_row(
+    entry: Entry, source: str, kind: ImageErrorKind, detail: str | None
+) -> CatalogRow:
+    """Return the row of an input that is not a picture."""
+    row = CatalogRow(
+        entry.key, error=kind.value, error_detail=detail, bytes=entry.bytes, mtime_ns=entry.mtime_ns
+    )
+    return _described(row, entry, source)
+
+
+def refuse_stranger(dataset: str, listing: Listing, known: dict[str, CatalogRow]) -> None:
+    """Refuse a source that shares nothing with the dataset whose name it was given.
+
+    Raises
+    ------
+    UsageError
+        The dataset came from elsewhere, and none of its keys is listed here.
+    """
+    before = {row.source for row in known.values()}
+    if not known or listing.source in before:
+        return
+    if not any(entry.key in known for entry in listing.entries):
+        raise UsageError(
+            f"dataset {dataset!r} was made from {sorted(str(s) for s in before)[0]}, and "
+            f"{listing.source} has no file in common with it. Name the new one: --dataset NAME"
+        )
+
+
+def _described(row: CatalogRow, entry: Entry, source: str) -> CatalogRow:
+    return replace(
+        row, labels=entry.labels, split=entry.split, extra=entry.extra, source=source, gone=False
+    )
+
+
+def _note(plan: Plan, before: CatalogRow | None, now: CatalogRow) -> None:
+    if now != before:
+        plan.rows.append(now)
+
+
+def _again(error: str, retry_errors: bool) -> bool:
+    return retry_errors or ImageErrorKind(error).transient

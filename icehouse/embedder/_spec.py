@@ -1,0 +1,96 @@
+"""What an encoder does to an image, spelled out; its fingerprint is the encoder_id."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Triple = tuple[float, float, float]
+
+RESIZE_MODES = ("shortest", "longest", "squash")
+INTERPOLATIONS = ("bicubic", "bilinear")
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """From a file's bytes to the numbers that a network sees.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Height and width in pixels of what the network sees.
+    resize_to : (int, int)
+        Height and width that the image is resized to, before the crop.
+    resize : {"shortest", "longest", "squash"}
+        Whether the shorter edge, the longer edge or both edges reach ``resize_to``.
+        After "longest" the rest is filled with ``fill``.
+    interpolation : {"bicubic", "bilinear"}
+        Always antialiased, on uint8.
+    mean, std : (float, float, float)
+        Of the channels red, green, blue, on a scale of 0 to 1.
+    fill : (int, int, int)
+        Colour of what is added around an image, 0 to 255.
+    decode : str
+        How bytes become pixels: ``exact`` is full-size decoding, the orientation of EXIF
+        applied, transparency laid over white, the first frame of an animation.
+    """
+
+    size: tuple[int, int]
+    resize_to: tuple[int, int]
+    resize: str = "shortest"
+    interpolation: str = "bicubic"
+    mean: Triple = (0.0, 0.0, 0.0)
+    std: Triple = (1.0, 1.0, 1.0)
+    fill: tuple[int, int, int] = (0, 0, 0)
+    decode: str = "exact"
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Everything that can change a vector.
+
+    Attributes
+    ----------
+    family : {"clip", "timm", "descriptor"}
+    architecture : str
+        The network's name in its library.
+    config : mapping
+        Settings of the architecture that its name does not say.
+    weights_sha256 : str
+        Of all parameters and buffers, by name, in float32; empty where there are none.
+    preprocess : PreprocessSpec
+    precision : {"float32", "bfloat16"}
+        That the network computes in.
+    normalise : {"none", "l2"}
+        What is done to its output.
+    dim : int
+        Length of a vector.
+    stored_as : {"float16", "float32"}
+        Type of a stored vector.
+    revision : int
+        Of our own code between bytes and vector; raised when it changes a vector.
+    """
+
+    family: str
+    architecture: str
+    weights_sha256: str
+    preprocess: PreprocessSpec
+    precision: str
+    normalise: str
+    dim: int
+    stored_as: str = "float16"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    revision: int = 1
+
+    @property
+    def encoder_id(self) -> str:
+        """The fingerprint, with enough words before it to be read by people."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        words = dict.fromkeys((self.family, self.architecture))
+        slug = re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(words)).strip("-.")
+        return f"{slug}-{digest}"

@@ -1,0 +1,138 @@
+"""What encoders made of torch share: where and in what precision they run, frozen for sure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from icehouse.embedder._decode import Pixels
+from icehouse.embedder._encoder import EncoderRequest
+from icehouse.embedder._preprocess import preprocess
+from icehouse.embedder._spec import EncoderSpec, PreprocessSpec
+from icehouse.errors import UsageError, VectorError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def best_device() -> torch.device:
+    """Return CUDA, else MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def best_precision(device: torch.device) -> str:
+    """Return "bfloat16" where the hardware multiplies it, else "float32"."""
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device.type == "cpu":
+        able = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        return "bfloat16" if able else "float32"
+    return "float32"
+
+
+def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
+    """Return the digest of all tensors by name, shape and float32 value.
+
+    It is taken of what was loaded, so it does not depend on the format of the file, and a
+    weight that was skipped while loading cannot hide.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        values = tensor.detach().to("cpu")
+        values = values.float() if values.is_floating_point() else values
+        digest.update(f"{name}{tuple(values.shape)}".encode())
+        digest.update(memoryview(values.contiguous().reshape(-1).numpy().view(np.uint8)))
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Network:
+    """A loaded network, before it is frozen.
+
+    Attributes
+    ----------
+    family, architecture : str
+    config : mapping
+        See :class:`EncoderSpec`.
+    module : torch.nn.Module
+        In float32 on the CPU.
+    forward : callable
+        From (n, 3, H, W) to (n, D).
+    preprocess : PreprocessSpec
+    normalise : {"none", "l2"}
+    """
+
+    family: str
+    architecture: str
+    config: Mapping[str, Any]
+    module: torch.nn.Module
+    forward: Callable[[torch.Tensor], torch.Tensor]
+    preprocess: PreprocessSpec
+    normalise: str
+
+
+class TorchEncoder:
+    """A frozen torch network as an :class:`Encoder`.
+
+    Parameters
+    ----------
+    network : Network
+    request : EncoderRequest
+    """
+
+    def __init__(self, network: Network, request: EncoderRequest) -> None:
+        self.device = best_device()
+        precision = request.precision or best_precision(self.device)
+        if precision not in DTYPES:
+            raise UsageError(f"no precision {precision!r}; give one of: {', '.join(DTYPES)}")
+        self._dtype = DTYPES[precision]
+        weights = weights_sha256(network.module.state_dict())
+        # The one place where an encoder is frozen. Casting all of it is faster than autocast.
+        network.module.eval().requires_grad_(False)
+        network.module.to(self.device, self._dtype, memory_format=torch.channels_last)
+        self._forward = network.forward
+        mean, std = (torch.tensor(v) for v in (network.preprocess.mean, network.preprocess.std))
+        self._scale = (1 / (255 * std)).view(1, 3, 1, 1).to(self.device)
+        self._shift = (-mean / std).view(1, 3, 1, 1).to(self.device)
+        self._normalise = network.normalise
+        self.module = network.module
+        blank = np.zeros((1, *network.preprocess.size, 3), np.uint8)
+        self.spec = EncoderSpec(
+            family=network.family,
+            architecture=network.architecture,
+            config=network.config,
+            weights_sha256=weights,
+            preprocess=network.preprocess,
+            precision=precision,
+            normalise=network.normalise,
+            dim=self.encode(blank).shape[1],
+            stored_as=request.stored_as,
+        )
+
+    def preprocess(self, image: Pixels) -> Pixels:
+        """See :meth:`Encoder.preprocess`."""
+        return preprocess(image, self.spec.preprocess)
+
+    @torch.inference_mode()
+    def encode(self, batch: Pixels) -> npt.NDArray[np.float32]:
+        """See :meth:`Encoder.encode`."""
+        pixels = torch.from_numpy(batch).to(self.device, non_blocking=True)
+        inputs = torch.addcmul(self._shift, pixels.permute(0, 3, 1, 2).float(), self._scale)
+        vectors = self._forward(inputs.to(self._dtype)).float()
+        if vectors.ndim != 2:
+            raise VectorError(
+                f"the network gives an array of shape {tuple(vectors.shape)} for an image, "
+                "not one vector; choose a model that pools"
+            )
+        if self._normalise == "l2":
+            vectors = torch.nn.functional.normalize(vectors, dim=1)
+        return vectors.cpu().numpy()

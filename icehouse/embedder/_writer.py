@@ -1,0 +1,132 @@
+"""Collect outcomes and commit them: vectors first, then labels, then catalog rows.
+
+In that order a killed run never leaves a row whose vector is missing for good: what has no row
+is read again by the next run, and found to have its vector already.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+
+from icehouse.embedder._pipeline import Outcome
+from icehouse.embedder._spec import EncoderSpec
+from icehouse.store import CatalogRow, Store, ids_from_bytes
+
+COMMIT_ROWS = 8192
+COMMIT_SECONDS = 5.0
+
+
+class Writer:
+    """Writes what a run finds into a store.
+
+    Parameters
+    ----------
+    store : Store
+    spec : EncoderSpec or None
+        None for a run that has nothing to encode.
+    dataset, task, source : str
+    done : frozenset of bytes
+        The images that had a vector before the run.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        spec: EncoderSpec | None,
+        dataset: str,
+        task: str | None,
+        source: str,
+        done: frozenset[bytes],
+    ) -> None:
+        self._store = store
+        self._spec = spec
+        self._dataset = dataset
+        self._task = task
+        self._source = source
+        self._done = set(done)
+        self._rows: list[CatalogRow] = []
+        self._ids: list[bytes] = []
+        self._vectors: list[npt.NDArray[np.float32]] = []
+        self._twins: list[CatalogRow] = []
+        self._failed: dict[bytes, CatalogRow] = {}
+        self._last_commit = time.monotonic()
+        self.encoded = 0
+        self.reused = 0
+        self.errors: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in some inputs, and commit when enough have come together."""
+        if outcome.vectors is not None:
+            self._rows += outcome.rows
+            self._ids += [row.image_id for row in outcome.rows if row.image_id]
+            self._vectors.append(outcome.vectors)
+            self._done.update(self._ids[-len(outcome.rows) :])
+            self.encoded += len(outcome.rows)
+        for row in outcome.rows if outcome.vectors is None else ():
+            if row.error is not None:
+                self._add_error(row)
+                if outcome.failed:
+                    self._failed[outcome.failed] = row
+            else:
+                self._twins.append(row)
+        waited = time.monotonic() - self._last_commit
+        if len(self._ids) >= COMMIT_ROWS or waited >= COMMIT_SECONDS:
+            self.commit()
+
+    def add_rows(self, rows: list[CatalogRow]) -> None:
+        """Take in rows that were counted elsewhere."""
+        self._rows += rows
+
+    def commit(self) -> None:
+        """Make everything durable that is complete."""
+        self._settle_twins()
+        if self._ids and self._spec is not None:
+            features = self._store.features(self._spec.encoder_id)
+            vectors = np.concatenate(self._vectors)
+            features.append(ids_from_bytes(self._ids), vectors, self._spec.stored_as)
+        if self._task is not None:
+            said = [(r.image_id, r.labels) for r in self._rows if _states_label(r)]
+            pairs = [(image, labels) for image, labels in said if image and labels is not None]
+            self._store.labels.record_from_source(self._task, pairs, self._source)
+        self._store.catalog.append(self._dataset, self._rows)
+        self._rows, self._ids, self._vectors = [], [], []
+        self._last_commit = time.monotonic()
+
+    def _settle_twins(self) -> None:
+        """Decide on copies of images that were still being decoded when the copy was read."""
+        open_ones, self._twins = self._twins, []
+        for row in open_ones:
+            if row.image_id in self._done:
+                self._rows.append(row)
+                self.reused += 1
+            elif row.image_id in self._failed:
+                first = self._failed[row.image_id]
+                self._add_error(_as_failed(row, first))
+            else:
+                self._twins.append(row)
+
+    def _add_error(self, row: CatalogRow) -> None:
+        self._rows.append(row)
+        self.errors[str(row.error)] += 1
+
+
+def _states_label(row: CatalogRow) -> bool:
+    return row.labels is not None and row.image_id is not None and not row.gone
+
+
+def _as_failed(row: CatalogRow, first: CatalogRow) -> CatalogRow:
+    return CatalogRow(
+        key=row.key,
+        error=first.error,
+        error_detail=first.error_detail,
+        bytes=row.bytes,
+        mtime_ns=row.mtime_ns,
+        labels=row.labels,
+        split=row.split,
+        extra=row.extra,
+        source=row.source,
+    )
