@@ -1,0 +1,43 @@
+"""Heads: lightweight classifiers on cached features."""
+
+from icehouse.heads._base import Head
+from icehouse.heads._calibration import fit_temperature, scale
+from icehouse.heads._data import Fractions, LabelledSet, choose_task, load_labelled
+from icehouse.heads._fit import FitOptions, fit_head, folds_of, training_set
+from icehouse.heads._folds import OutOfFold, out_of_fold
+from icehouse.heads._metrics import Metrics, measure
+from icehouse.heads._registry import KINDS, make_head
+from icehouse.heads._stored import (
+    HeadCard,
+    StoredHead,
+    choose_head,
+    list_heads,
+    load_head,
+    save_head,
+)
+
+__all__ = [
+    "KINDS",
+    "FitOptions",
+    "Fractions",
+    "Head",
+    "HeadCard",
+    "LabelledSet",
+    "Metrics",
+    "OutOfFold",
+    "StoredHead",
+    "choose_head",
+    "choose_task",
+    "fit_head",
+    "fit_temperature",
+    "folds_of",
+    "list_heads",
+    "load_head",
+    "load_labelled",
+    "make_head",
+    "measure",
+    "out_of_fold",
+    "save_head",
+    "scale",
+    "training_set",
+]

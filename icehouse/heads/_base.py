@@ -1,0 +1,170 @@
+"""The head contract: a scikit-learn classifier that turns into plain arrays and back.
+
+``__init__`` only assigns. ``fit(X, y)`` validates, sets attributes with a trailing underscore
+and returns self. ``predict_proba`` has a column for each of ``classes_``. ``y`` is a vector of
+labels (binary and multi-class), or an indicator matrix of 0 and 1 (multi-label), for which the
+probabilities are independent of each other and need not add up to 1.
+
+A fitted head is saved as its parameters (JSON) and arrays (safetensors), never by pickle.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from icehouse.errors import TrainingDataError
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.int64]
+AnyArray = npt.NDArray[Any]
+
+
+class Head(ClassifierMixin, BaseEstimator, ABC):
+    """Base of all heads; a subclass says how to fit, predict and turn into arrays.
+
+    Attributes
+    ----------
+    classes_ : array, shape (n_classes,)
+        The labels, sorted; for multi-label 0 … n_classes - 1.
+    multi_label_ : bool
+    n_features_in_ : int
+    """
+
+    kind: str
+    threshold: float = 0.5
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+        """Fit to features and labels.
+
+        Parameters
+        ----------
+        X : array-like of float, shape (n, D)
+        y : array-like, shape (n,), or of 0 and 1, shape (n, n_classes)
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TrainingDataError
+            Fewer than two classes.
+        ValueError
+            From scikit-learn: shapes that do not fit, NaN, targets that are not classes.
+        """
+        X, y = validate_data(  # noqa: N806
+            self, X, y, dtype=np.float32, multi_output=True, ensure_min_samples=2
+        )
+        check_classification_targets(y)
+        self.multi_label_ = type_of_target(y) == "multilabel-indicator"
+        if self.multi_label_:
+            self.classes_ = np.arange(y.shape[1])
+            target = np.asarray(y, dtype=np.int64)
+        else:
+            y = np.asarray(y)
+            if y.ndim == 2:
+                if y.shape[1] != 1:
+                    raise ValueError(f"y has shape {y.shape}; give one label for each row")
+                y = y[:, 0]
+            self.classes_, target = np.unique(y, return_inverse=True)
+            if len(self.classes_) < 2:
+                raise TrainingDataError(
+                    f"a classifier needs 2 classes or more, got {len(self.classes_)} class: "
+                    f"{self.classes_[0]!r}. Label images of another one"
+                )
+        self._fit(X, target)
+        return self
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
+        """Return the probability of each class, float32 of shape (n, n_classes)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float32)  # noqa: N806
+        return np.asarray(self._predict_proba(X), dtype=np.float32)
+
+    def predict(self, X: Any) -> AnyArray:  # noqa: N803
+        """Return labels, shape (n,), or for multi-label 0 and 1, shape (n, n_classes).
+
+        Binary and multi-label classes are taken from ``threshold`` upwards; the second of two
+        classes is the positive one.
+        """
+        return self.decide(self.predict_proba(X))
+
+    def decide(self, proba: FloatArray) -> AnyArray:
+        """Turn probabilities into what :meth:`predict` returns."""
+        if self.multi_label_:
+            return (proba >= self.threshold).astype(np.int64)
+        if len(self.classes_) == 2:
+            return np.asarray(self.classes_[(proba[:, 1] >= self.threshold).astype(np.int64)])
+        return np.asarray(self.classes_[proba.argmax(axis=1)])
+
+    @abstractmethod
+    def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
+        """Fit to float32 features and class numbers (n,), or an indicator (n, n_classes)."""
+
+    @abstractmethod
+    def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
+        """Return probabilities of float32 features."""
+
+    @abstractmethod
+    def to_arrays(self) -> dict[str, AnyArray]:
+        """Return all that was learnt, as numeric arrays by name."""
+
+    @abstractmethod
+    def from_arrays(self, arrays: Mapping[str, AnyArray]) -> None:
+        """Take up again what :meth:`to_arrays` gave; ``classes_`` are set already."""
+
+
+class Standardiser:
+    """Mean 0 and standard deviation 1 for each feature, as seen in training.
+
+    A constant feature is only centred.
+    """
+
+    def __init__(self, mean: FloatArray, scale: FloatArray) -> None:
+        self.mean = mean
+        self.scale = scale
+
+    @classmethod
+    def of(cls, X: FloatArray, *, active: bool = True) -> Standardiser:  # noqa: N803
+        """Measure features of shape (n, D); inactive, change nothing."""
+        if not active:
+            return cls(np.zeros(X.shape[1], np.float32), np.ones(X.shape[1], np.float32))
+        mean = X.mean(axis=0, dtype=np.float64)
+        spread = X.std(axis=0, dtype=np.float64)
+        constant = spread <= 1e-7 * np.maximum(np.abs(mean), 1.0)
+        scale = np.where(constant, 1.0, spread)
+        return cls(mean.astype(np.float32), scale.astype(np.float32))
+
+    def __call__(self, X: FloatArray) -> npt.NDArray[np.float32]:  # noqa: N803
+        """Return standardised features, float32."""
+        return np.asarray((X - self.mean) / self.scale, dtype=np.float32)
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Return probabilities that add up to 1 in each row."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """Return 1 / (1 + exp(-logits)), without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
+def two_columns(positive: FloatArray) -> FloatArray:
+    """Return the probabilities of both classes from that of the second, shape (n,)."""
+    return np.stack([1 - positive, positive], axis=1)

@@ -1,0 +1,270 @@
+"""Labels and features, joined; which images train and which measure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from icehouse.errors import LookupFailed, TrainingDataError, UsageError
+from icehouse.store import (
+    IdArray,
+    Store,
+    Task,
+    ids_from_arrow,
+    ids_from_bytes,
+    positions,
+)
+
+TRAIN, VAL, TEST = "train", "val", "test"
+SPLITS = (TRAIN, VAL, TEST)
+MULTI = "multi"
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Labelled images with their features, one row an image.
+
+    Attributes
+    ----------
+    task : Task
+    encoder_id : str
+    ids : array of V32, shape (n,)
+        Sorted.
+    X : array of float16 or float32, shape (n, D)
+    y : array, shape (n,) of class names, or (n, n_classes) of 0 and 1
+    classes : tuple of str
+        That occur in y, sorted; for multi-label all of the task, in the order of y's columns.
+    split : array of str, shape (n,)
+        "train", "val", "test", or another name that the source gave.
+    notes : tuple of str
+        What a person should know about how it came to be.
+    """
+
+    task: Task
+    encoder_id: str
+    ids: IdArray
+    X: npt.NDArray[np.floating[Any]]
+    y: npt.NDArray[Any]
+    classes: tuple[str, ...]
+    split: npt.NDArray[np.str_]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of identities and labels: what a head was trained on."""
+        digest = hashlib.sha256(self.encoder_id.encode())
+        digest.update(self.ids.tobytes())
+        digest.update("\0".join(map(str, self.y.reshape(-1))).encode())
+        digest.update("\0".join(self.split).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Fractions:
+    """Shares of train, validation and test, which add up to 1."""
+
+    train: float = 0.8
+    val: float = 0.1
+    test: float = 0.1
+
+    @classmethod
+    def parse(cls, text: str) -> Fractions:
+        """Read ``80/10/10``.
+
+        Raises
+        ------
+        UsageError
+            Not three shares, or none to train on.
+        """
+        try:
+            shares = [float(part) for part in text.split("/")]
+        except ValueError:
+            shares = []
+        if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0:
+            raise UsageError(f"a split is TRAIN/VAL/TEST such as 75/15/10, got {text!r}")
+        return cls(*(share / sum(shares) for share in shares))
+
+
+def choose_task(store: Store, name: str | None = None) -> Task:
+    """Return a task of the store by name; without a name the only one."""
+    if name is not None:
+        return store.labels.task(name)
+    tasks = store.labels.tasks() if store.has_labels else []
+    if len(tasks) == 1:
+        return tasks[0]
+    if not tasks:
+        raise LookupFailed(
+            "the store has no labels. Embed class folders, or a manifest with a column 'label'"
+        )
+    names = ", ".join(task.name for task in tasks)
+    raise LookupFailed(f"the store has several tasks; choose one with --task: {names}")
+
+
+def load_labelled(
+    store: Store,
+    encoder_id: str,
+    task: Task,
+    *,
+    dataset: str | None = None,
+    fractions: Fractions | None = None,
+    seed: int = 0,
+) -> LabelledSet:
+    """Join the present labels of a task with the features of an encoder.
+
+    Where the source gave splits they are respected; an image that it put on two sides stays in
+    training only, and one that it put on none trains. Else the split is made by
+    :func:`make_split`.
+
+    Parameters
+    ----------
+    store : Store
+    encoder_id : str
+    task : Task
+    dataset : str, optional
+        Only the images of this dataset.
+    fractions : Fractions, optional
+        80/10/10 by default.
+    seed : int
+
+    Raises
+    ------
+    TrainingDataError
+        No labelled image has features of this encoder.
+    """
+    labels = store.labels.present(task.name)
+    features = store.features(encoder_id).load()
+    rows = _catalog_rows(store, dataset)
+    present = np.unique(ids_from_arrow(rows["image_id"]))
+    ids = np.sort(ids_from_bytes(labels))
+    ids = ids[positions(ids, present) >= 0]
+    where = positions(ids, features.ids)
+    missing = int((where < 0).sum())
+    ids, where = ids[where >= 0], where[where >= 0]
+    if not len(ids):
+        raise TrainingDataError(
+            f"no labelled image of task {task.name!r} has features of encoder {encoder_id}. "
+            "Run icehouse embed with this encoder first"
+        )
+    notes = [f"{missing} labelled images have no features of this encoder"] if missing else []
+    said = [labels[i.tobytes()] for i in ids]
+    if task.kind == MULTI:
+        classes = task.classes
+        y: npt.NDArray[Any] = np.array(
+            [[name in given for name in classes] for given in said], dtype=np.int64
+        )
+        strata = _rarest(y)
+    else:
+        y = strata = np.array([given[0] for given in said])
+        classes = tuple(np.unique(y).tolist())
+    given_split, moved = _given_split(ids, rows)
+    if moved:
+        notes.append(f"{moved} images stand in several splits of the source; they only train")
+    if given_split is None:
+        split = make_split(ids, strata, fractions or Fractions(), seed)
+    else:
+        split = given_split
+        if fractions is not None:
+            notes.append("the source gives the split; --split was not used")
+    return LabelledSet(
+        task, encoder_id, ids, features.vectors[where], y, classes, split, tuple(notes)
+    )
+
+
+def make_split(
+    ids: IdArray, strata: npt.NDArray[Any], fractions: Fractions, seed: int
+) -> npt.NDArray[np.str_]:
+    """Divide images by a hash of their identity, class by class.
+
+    The same image is on the same side on every machine, and stays there when others are added,
+    but for those at the border.
+
+    Parameters
+    ----------
+    ids : array of V32, shape (n,)
+    strata : array, shape (n,)
+        Classes, each of which is divided by the fractions.
+    fractions : Fractions
+    seed : int
+
+    Returns
+    -------
+    array of str, shape (n,)
+        "train", "val" or "test". Every class keeps at least one image for training.
+    """
+    split = np.full(len(ids), TRAIN, dtype="<U5")
+    order = _hash_order(ids, seed)
+    for stratum in np.unique(strata):
+        members = order[strata[order] == stratum]
+        test = round(len(members) * fractions.test)
+        val = round(len(members) * fractions.val)
+        if test + val >= len(members):
+            val, test = 0, min(test, len(members) - 1)
+        split[members[:test]] = TEST
+        split[members[test : test + val]] = VAL
+    return split
+
+
+def make_folds(
+    ids: IdArray, strata: npt.NDArray[Any], folds: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """Deal images out to folds by a hash of their identity, class by class; shape (n,)."""
+    fold = np.empty(len(ids), np.int64)
+    order = _hash_order(ids, seed)
+    dealt = 0
+    for stratum in np.unique(strata):
+        members = order[strata[order] == stratum]
+        # Going on where the last class ended keeps the folds of equal size.
+        fold[members] = (np.arange(len(members)) + dealt) % folds
+        dealt += len(members)
+    return fold
+
+
+def strata_of(data: LabelledSet) -> npt.NDArray[Any]:
+    """Return what a split is stratified by: the class, or the rarest label of an image."""
+    return _rarest(data.y) if data.y.ndim == 2 else data.y
+
+
+def _hash_order(ids: IdArray, seed: int) -> npt.NDArray[np.int64]:
+    salt = str(seed).encode()
+    keys = [hashlib.blake2b(i.tobytes(), digest_size=8, salt=salt[:16]).digest() for i in ids]
+    return np.argsort(np.array(keys, dtype="S8").view(">u8"), kind="stable")
+
+
+def _rarest(indicator: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    count = indicator.sum(axis=0)
+    rank = np.where(indicator > 0, count, len(indicator) + 1)
+    return np.where(indicator.any(axis=1), rank.argmin(axis=1), -1)
+
+
+def _catalog_rows(store: Store, dataset: str | None) -> pa.Table:
+    columns = ["image_id", "split"]
+    if dataset is None:
+        rows = store.catalog.everything(columns)
+    else:
+        rows = store.catalog.rows(dataset, columns)
+    return rows.filter(pc.is_valid(pc.field("image_id")))
+
+
+def _given_split(ids: IdArray, rows: pa.Table) -> tuple[npt.NDArray[np.str_] | None, int]:
+    given = rows.filter(pc.is_valid(pc.field("split")))
+    where = positions(ids_from_arrow(given["image_id"]), ids)
+    names = given["split"].to_pylist()
+    sides: dict[int, set[str]] = {}
+    for row, name in zip(where.tolist(), names, strict=True):
+        if row >= 0:
+            sides.setdefault(row, set()).add(name)
+    if not sides:
+        return None, 0
+    split = np.full(len(ids), TRAIN, dtype=object)
+    for row, several in sides.items():
+        split[row] = next(iter(several)) if len(several) == 1 else TRAIN
+    return split.astype(str), sum(len(several) > 1 for several in sides.values())

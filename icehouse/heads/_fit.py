@@ -1,0 +1,249 @@
+"""``fit-head``: train a head on cached features, measure it, keep it."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from icehouse.embedder import choose_encoder
+from icehouse.errors import LookupFailed, TrainingDataError, UsageError
+from icehouse.heads._base import Head
+from icehouse.heads._calibration import fit_temperature, scale
+from icehouse.heads._data import (
+    SPLITS,
+    TRAIN,
+    VAL,
+    Fractions,
+    LabelledSet,
+    choose_task,
+    load_labelled,
+)
+from icehouse.heads._folds import OutOfFold, out_of_fold, target_of
+from icehouse.heads._metrics import Metrics, measure
+from icehouse.heads._registry import make_head
+from icehouse.heads._stored import HeadCard, StoredHead, load_folds, load_head, save_folds, save_head
+from icehouse.store import Store, check_name
+
+LIBRARIES = ("icehouse", "numpy", "scikit-learn", "torch", "xgboost", "xgboost-cpu")
+OUT_OF_FOLD = "out-of-fold"
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What to fit on, and how to measure.
+
+    Attributes
+    ----------
+    task, encoder, dataset : str or None
+        None: the only one (of datasets: all).
+    name : str or None
+        Of the head in the store; by default its kind.
+    fractions : Fractions or None
+        Of the split, where the source gives none.
+    folds : int
+        Also cross-validate with so many folds; 0 for not.
+    seed : int
+        Of the split and of the head.
+    """
+
+    task: str | None = None
+    encoder: str | None = None
+    dataset: str | None = None
+    name: str | None = None
+    fractions: Fractions | None = None
+    folds: int = 0
+    seed: int = 0
+
+
+def fit_head(
+    store: Store,
+    kind: str,
+    settings: Mapping[str, Any] | None = None,
+    options: FitOptions | None = None,
+) -> HeadCard:
+    """Fit a head on the training split, measure it on every split, and save it.
+
+    Probabilities are calibrated by one temperature, fitted on the validation split.
+
+    Parameters
+    ----------
+    store : Store
+    kind : {"mlp", "logistic", "forest", "xgboost", "knn"}
+    settings : mapping, optional
+        Parameters of the head, as values or as text.
+    options : FitOptions, optional
+
+    Returns
+    -------
+    HeadCard
+        Of the head as saved, metrics in it.
+
+    Raises
+    ------
+    TrainingDataError
+        No or too few labels, or one class only.
+    UsageError
+        A head of this name exists that was fitted on another encoder.
+    """
+    options = options or FitOptions()
+    head = make_head(kind, settings)
+    if "seed" in head.get_params() and "seed" not in (settings or {}):
+        head.set_params(seed=options.seed)
+    task = choose_task(store, options.task)
+    encoder_id = choose_encoder(store, options.encoder)
+    name = check_name("head", options.name or kind)
+    _refuse_other_encoder(store, task.name, name, encoder_id)
+    data = load_labelled(
+        store,
+        encoder_id,
+        task,
+        dataset=options.dataset,
+        fractions=options.fractions,
+        seed=options.seed,
+    )
+    started = time.perf_counter()
+    stored = _fit(head, data, kind, name, options, started)
+    metrics = {
+        split: asdict(_measure(stored, data, data.split == split))
+        for split in SPLITS
+        if (data.split == split).any()
+    }
+    folds = None
+    if options.folds:
+        folds = out_of_fold(head, data, stored.classes, folds=options.folds, seed=options.seed)
+        metrics[OUT_OF_FOLD] = asdict(_measure_folds(stored, data, folds))
+    card = save_head(store, replace(stored.card, metrics=metrics), stored.head)
+    if folds is not None:
+        save_folds(store, card, folds)
+    return card
+
+
+def folds_of(store: Store, stored: StoredHead, *, folds: int = 5) -> OutOfFold:
+    """Return a head's out-of-fold probabilities, computing and keeping them where needed.
+
+    Raises
+    ------
+    TrainingDataError
+        The labels have changed since the head was fitted, so that its classes no longer fit.
+    """
+    card = stored.card
+    data = training_set(store, card)
+    fresh = replace(card, training={**card.training, "digest": data.digest})
+    kept = load_folds(store, fresh)
+    if kept is not None:
+        return kept
+    if not set(data.classes) <= set(card.classes):
+        new = ", ".join(sorted(set(data.classes) - set(card.classes)))
+        raise TrainingDataError(
+            f"task {card.task!r} has classes that head {card.name!r} does not know: {new}. "
+            f"Fit it again: icehouse fit-head --head {card.kind} --task {card.task}"
+        )
+    head = make_head(card.kind, card.settings)
+    seed = int(card.training["seed"])
+    computed = out_of_fold(head, data, stored.classes, folds=folds, seed=seed)
+    save_folds(store, fresh, computed)
+    return computed
+
+
+def training_set(store: Store, card: HeadCard) -> LabelledSet:
+    """Return the labelled images that a head belongs to, with their labels as they are now."""
+    fractions = card.training["fractions"]
+    return load_labelled(
+        store,
+        card.encoder_id,
+        store.labels.task(card.task),
+        dataset=card.training["dataset"],
+        fractions=Fractions(**fractions) if fractions else None,
+        seed=int(card.training["seed"]),
+    )
+
+
+def _fit(
+    head: Head, data: LabelledSet, kind: str, name: str, options: FitOptions, started: float
+) -> StoredHead:
+    train, val = data.split == TRAIN, data.split == VAL
+    if not train.any():
+        raise TrainingDataError(
+            "the split leaves no image to train on; the source says so for all of its images: "
+            f"{', '.join(sorted(set(data.split)))}"
+        )
+    head.fit(data.X[train], data.y[train])
+    classes = data.classes if head.multi_label_ else tuple(str(c) for c in head.classes_)
+    temperature = 1.0
+    known = val & (np.isin(data.y, classes) if data.y.ndim == 1 else True)
+    if known.any():
+        proba = head.predict_proba(data.X[known])
+        temperature = fit_temperature(proba, target_of(data, np.array(classes))[known])
+    card = HeadCard(
+        name=name,
+        kind=kind,
+        task=data.task.name,
+        task_kind=data.task.kind,
+        encoder_id=data.encoder_id,
+        settings=head.get_params(),
+        classes=classes,
+        temperature=temperature,
+        training={
+            "digest": data.digest,
+            "images": {str(s): int((data.split == s).sum()) for s in np.unique(data.split)},
+            "dataset": options.dataset,
+            "fractions": asdict(options.fractions) if options.fractions else None,
+            "seed": options.seed,
+        },
+        versions=_versions(),
+        fitted_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - started,
+        notes=(*data.notes, *_notes(data)),
+    )
+    return StoredHead(card, head)
+
+
+def _measure(stored: StoredHead, data: LabelledSet, rows: Any) -> Metrics:
+    raw = stored.head.predict_proba(data.X[rows])
+    multi_label = stored.head.multi_label_
+    proba = scale(raw, stored.card.temperature, multi_label=multi_label)
+    classes = stored.classes
+    return measure(data.y[rows], proba, stored.head.decide(proba), classes)
+
+
+def _measure_folds(stored: StoredHead, data: LabelledSet, folds: OutOfFold) -> Metrics:
+    return measure(data.y, folds.proba, stored.head.decide(folds.proba), stored.classes)
+
+
+def _notes(data: LabelledSet) -> list[str]:
+    if data.y.ndim == 2:
+        return []
+    names, counts = np.unique(data.y, return_counts=True)
+    alone = names[counts == 1].tolist()
+    if not alone:
+        return []
+    shown = ", ".join(alone[:5]) + (" …" if len(alone) > 5 else "")
+    return [f"one image only, so trained but not measured: {shown}"]
+
+
+def _refuse_other_encoder(store: Store, task: str, name: str, encoder_id: str) -> None:
+    try:
+        before = load_head(store, task, name).card.encoder_id
+    except LookupFailed:
+        return
+    if before != encoder_id:
+        raise UsageError(
+            f"task {task!r} has a head {name!r} already, of encoder {before}. "
+            f"Give this one another name: --name {name}-2"
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,88 @@
+"""Out-of-fold probabilities: what a head says of images that it was not fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+
+from icehouse.errors import TrainingDataError
+from icehouse.heads._base import Head
+from icehouse.heads._calibration import fit_temperature, scale
+from icehouse.heads._data import LabelledSet, make_folds, strata_of
+from icehouse.store import IdArray
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Honest probabilities of all labelled images.
+
+    Attributes
+    ----------
+    ids : array of V32, shape (n,)
+    proba : array of float32, shape (n, n_classes)
+        Calibrated by a temperature that was fitted on the other folds.
+    temperature : float
+        Fitted on all folds: for a head that is fitted on everything.
+    folds : int
+    """
+
+    ids: IdArray
+    proba: npt.NDArray[np.float32]
+    temperature: float
+    folds: int
+
+
+def out_of_fold(
+    head: Head, data: LabelledSet, classes: npt.NDArray[Any], *, folds: int = 5, seed: int = 0
+) -> OutOfFold:
+    """Fit a head once for each fold, and let it judge the images that it has not seen.
+
+    Parameters
+    ----------
+    head : Head
+        Its settings; a clone is fitted.
+    data : LabelledSet
+        All of it is used, whatever its split.
+    classes : array of str, shape (n_classes,)
+        Columns of the result. A class that the training folds lack gets probability 0.
+    folds : int
+        At least 2. Stratified; an image is in the same fold on every run.
+    seed : int
+
+    Raises
+    ------
+    TrainingDataError
+        Fewer images than folds, or a training fold with one class only.
+    """
+    if folds < 2 or len(data) < folds:
+        raise TrainingDataError(
+            f"{folds} folds of {len(data)} labelled images cannot be made; "
+            "label more images, or ask for fewer folds (2 at least)"
+        )
+    fold = make_folds(data.ids, strata_of(data), folds, seed)
+    proba = np.zeros((len(data), len(classes)), np.float32)
+    for number in range(folds):
+        held = fold == number
+        fitted = clone(head).fit(data.X[~held], data.y[~held])
+        all_of_them = np.arange(len(classes))
+        columns = (
+            all_of_them if fitted.multi_label_ else np.searchsorted(classes, fitted.classes_)
+        )
+        cells = np.ix_(held, columns)
+        proba[cells] = fitted.predict_proba(data.X[held])
+    target = target_of(data, classes)
+    calibrated = np.empty_like(proba)
+    for number in range(folds):
+        held = fold == number
+        temperature = fit_temperature(proba[~held], target[~held])
+        calibrated[held] = scale(proba[held], temperature, multi_label=target.ndim == 2)
+    return OutOfFold(data.ids, calibrated, fit_temperature(proba, target), folds)
+
+
+def target_of(data: LabelledSet, classes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return labels as columns of probabilities: shape (n,), or (n, n_classes) multi-label."""
+    return data.y if data.y.ndim == 2 else np.searchsorted(classes, data.y)

@@ -1,0 +1,62 @@
+"""k nearest neighbours by cosine, on the store's own search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray
+from icehouse.store import nearest, unit
+
+
+class KNNHead(Head):
+    """Vote of the k nearest training images.
+
+    Parameters
+    ----------
+    k : int
+        Neighbours; fewer where the training set is smaller.
+    temperature : float
+        A neighbour's vote weighs exp(cosine / temperature), as in Wu et al. (2018),
+        "Unsupervised feature learning via non-parametric instance discrimination".
+    centre : bool
+        Subtract the mean of the training features first, which spreads the cosines.
+    threshold : float
+        Of the second of two classes, and of each label in multi-label.
+    """
+
+    kind = "knn"
+
+    def __init__(
+        self, k: int = 10, temperature: float = 0.1, centre: bool = True, threshold: float = 0.5
+    ) -> None:
+        self.k = k
+        self.temperature = temperature
+        self.centre = centre
+        self.threshold = threshold
+
+    def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
+        mean = X.mean(axis=0) if self.centre else np.zeros(X.shape[1])
+        self.mean_ = mean.astype(np.float32)
+        self.vectors_ = unit(X - self.mean_)
+        self.target_ = target
+
+    def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
+        similarity, index = nearest(X - self.mean_, self.vectors_, self.k)
+        weight = np.exp((similarity - similarity[:, :1]) / self.temperature)
+        weight /= weight.sum(axis=1, keepdims=True)
+        if self.multi_label_:
+            return np.einsum("nk,nkc->nc", weight, self.target_[index])
+        votes = np.zeros((len(X), len(self.classes_)))
+        np.add.at(votes, (np.arange(len(X))[:, None], self.target_[index]), weight)
+        return votes
+
+    def to_arrays(self) -> dict[str, AnyArray]:
+        """See :meth:`Head.to_arrays`."""
+        return {"mean": self.mean_, "vectors": self.vectors_, "target": self.target_}
+
+    def from_arrays(self, arrays: Mapping[str, AnyArray]) -> None:
+        """See :meth:`Head.from_arrays`."""
+        self.mean_, self.vectors_ = arrays["mean"], arrays["vectors"]
+        self.target_ = arrays["target"]

@@ -1,0 +1,126 @@
+"""How good probabilities are: the field's standard numbers, by scikit-learn where it has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import (
+    log_loss,
+    precision_recall_fscore_support,
+    roc_auc_score,
+    top_k_accuracy_score,
+)
+
+ECE_BINS = 15
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Numbers of one set of predictions; None where a number has no meaning there.
+
+    Attributes
+    ----------
+    n : int
+        Images.
+    top1 : float
+        Share of right answers; for multi-label, of images all of whose labels are right.
+    top5 : float or None
+        Share with the right class among the five most probable; from six classes on.
+    precision, recall, f1 : float
+        Unweighted means over the classes.
+    auc_roc : float or None
+        One class against the rest, unweighted mean; None where a class does not occur.
+    log_loss : float
+        In nats; for multi-label the mean over labels.
+    ece : float
+        Expected calibration error of the given answer, 15 equal bins (Guo et al. 2017).
+    """
+
+    n: int
+    top1: float
+    top5: float | None
+    precision: float
+    recall: float
+    f1: float
+    auc_roc: float | None
+    log_loss: float
+    ece: float
+
+
+def measure(
+    y: npt.NDArray[Any], proba: npt.NDArray[np.floating[Any]], predicted: npt.NDArray[Any],
+    classes: npt.NDArray[Any],
+) -> Metrics:
+    """Compare predictions with the truth.
+
+    Parameters
+    ----------
+    y : array, shape (n,), or of 0 and 1, shape (n, n_classes)
+    proba : array of float, shape (n, n_classes)
+    predicted : array, shape as y
+        The answers given, threshold applied.
+    classes : array, shape (n_classes,)
+        Of the columns of ``proba``. Images of another class count as wrong.
+    """
+    multi_label = y.ndim == 2
+    # Of the classes that occur, in truth or in answers; an absent class has no recall.
+    labels = None if multi_label else np.unique(np.concatenate([y, predicted]))
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        y, predicted, labels=labels, average="macro", zero_division=0
+    )
+    right = (y == predicted).all(axis=1) if multi_label else y == predicted
+    if multi_label:
+        confidence, hit = np.maximum(proba, 1 - proba).reshape(-1), (y == predicted).reshape(-1)
+    else:
+        column = np.searchsorted(classes, predicted)
+        confidence, hit = proba[np.arange(len(y)), column], right
+    return Metrics(
+        n=len(y),
+        top1=float(right.mean()),
+        top5=None if multi_label or len(classes) <= 5 else _top5(y, proba, classes),
+        precision=float(precision),
+        recall=float(recall),
+        f1=float(f1),
+        auc_roc=_auc(y, proba, classes),
+        log_loss=_log_loss(y, proba, classes),
+        ece=calibration_error(confidence, hit),
+    )
+
+
+def calibration_error(
+    confidence: npt.NDArray[np.floating[Any]], hit: npt.NDArray[np.bool_]
+) -> float:
+    """Return the mean distance of confidence and accuracy, over 15 equal bins of confidence."""
+    bins = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    gap = np.bincount(bins, confidence - hit, minlength=ECE_BINS)
+    return float(np.abs(gap).sum() / len(confidence))
+
+
+def _top5(y: Any, proba: Any, classes: Any) -> float:
+    known = np.isin(y, classes)
+    if not known.any():
+        return 0.0
+    share = top_k_accuracy_score(y[known], proba[known], k=5, labels=classes)
+    return float(share * known.mean())
+
+
+def _auc(y: Any, proba: Any, classes: Any) -> float | None:
+    truth = y if y.ndim == 2 else y[:, None] == classes
+    present = truth.sum(axis=0)
+    if ((present == 0) | (present == len(truth))).any():
+        return None
+    return float(roc_auc_score(truth, proba, average="macro"))
+
+
+def _log_loss(y: Any, proba: Any, classes: Any) -> float:
+    if y.ndim == 2:
+        clipped = np.clip(proba.astype(np.float64), 1e-7, 1 - 1e-7)
+        return float(-np.mean(y * np.log(clipped) + (1 - y) * np.log(1 - clipped)))
+    known = np.isin(y, classes)
+    if not known.any():
+        return float("inf")
+    wide = np.clip(proba[known].astype(np.float64), 1e-7, None)
+    return float(log_loss(y[known], wide / wide.sum(axis=1, keepdims=True), labels=classes))
