@@ -18,7 +18,16 @@ from icehouse.errors import CanaryError, StoreCorrupt
 from icehouse.store import Store
 
 MIN_COSINE = 0.999
-SIZES = ((240, 320), (320, 240), (64, 64), (224, 224), (97, 131), (300, 300), (180, 260), (256, 200))
+SIZES = (
+    (240, 320),
+    (320, 240),
+    (64, 64),
+    (224, 224),
+    (97, 131),
+    (300, 300),
+    (180, 260),
+    (256, 200),
+)
 
 
 def draw() -> list[Pixels]:

@@ -35,13 +35,15 @@ class ClipEncoder(TorchEncoder):
     def encode_text(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Turn texts into vectors, float32 of shape (len(texts), D) and length 1."""
         tokens = self._tokenizer(list(texts)).to(self.device)
-        vectors = self.module.encode_text(tokens).float()
+        network: Any = self.module
+        vectors = network.encode_text(tokens).float()
         return torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
 
 
 def load(request: EncoderRequest) -> ClipEncoder:
     """Load ``clip:MODEL/TAG`` or ``clip:local-dir:PATH``."""
     rest = request.name.partition(":")[2]
+    model: Any
     with explained(request.name):
         if rest.startswith(LOCAL):
             architecture, config = "local", _read_config(Path(rest.removeprefix(LOCAL)))

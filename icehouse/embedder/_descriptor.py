@@ -7,9 +7,10 @@ patterns (Ojala et al. 2002). It needs no weights, and is the floor that an enco
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import numpy as np
 import numpy.typing as npt
-import skimage
 from skimage.color import rgb2gray, rgb2hsv
 from skimage.feature import hog, local_binary_pattern
 
@@ -35,14 +36,12 @@ class DescriptorEncoder:
     """
 
     def __init__(self, request: EncoderRequest) -> None:
-        layout = PreprocessSpec(
-            size=(SIDE, SIDE), resize_to=(SIDE, SIDE), interpolation="bilinear"
-        )
+        layout = PreprocessSpec(size=(SIDE, SIDE), resize_to=(SIDE, SIDE), interpolation="bilinear")
         cells = SIDE // CELL - BLOCK + 1
         self.spec = EncoderSpec(
             family="descriptor",
             architecture="descriptor",
-            config={"scikit-image": skimage.__version__.rpartition(".")[0]},
+            config={"scikit-image": version("scikit-image").rpartition(".")[0]},
             weights_sha256="",
             preprocess=layout,
             precision="float32",

@@ -144,7 +144,7 @@ def embed(
     if encoder_id is None:
         raise SourceError(_nothing_readable(listing, plan))
 
-    writer = Writer(store, encoder and encoder.spec, dataset, task, listing.source, done)
+    writer = Writer(store, encoder.spec if encoder else None, dataset, task, listing.source, done)
     writer.add_rows(plan.rows)
     if encoder is None or not plan.todo:
         writer.commit()

@@ -90,9 +90,7 @@ def make_plan(
     return plan
 
 
-def error_row(
-    entry: Entry, source: str, kind: ImageErrorKind, detail: str | None
-) -> CatalogRow:
+def error_row(entry: Entry, source: str, kind: ImageErrorKind, detail: str | None) -> CatalogRow:
     """Return the row of an input that is not a picture."""
     row = CatalogRow(
         entry.key, error=kind.value, error_detail=detail, bytes=entry.bytes, mtime_ns=entry.mtime_ns

@@ -11,7 +11,7 @@ from icehouse.embedder import _torchvision_ops  # noqa: F401  (before timm impor
 
 # isort: split
 import timm
-import timm.data
+from timm.data.config import resolve_model_data_config
 
 from icehouse.embedder._encoder import LOCAL, EncoderRequest
 from icehouse.embedder._hub import explained, use_hub_or_cache
@@ -25,6 +25,7 @@ CROP_MODES = {"center": "shortest", "squash": "squash", "border": "longest"}
 def load(request: EncoderRequest) -> TorchEncoder:
     """Load ``timm:MODEL.TAG``, ``timm:local-dir:PATH`` or ``timm:MODEL@FILE``."""
     rest = request.name.partition(":")[2]
+    model: Any
     with explained(request.name):
         if rest.startswith(LOCAL):
             architecture, config = _read_config(Path(rest.removeprefix(LOCAL)))
@@ -33,15 +34,13 @@ def load(request: EncoderRequest) -> TorchEncoder:
             architecture, config = rest.partition("@")[0], {}
             _check_name(architecture)
             overlay = {"file": _existing(Path(rest.partition("@")[2]))}
-            model = timm.create_model(
-                architecture, pretrained=True, pretrained_cfg_overlay=overlay
-            )
+            model = timm.create_model(architecture, pretrained=True, pretrained_cfg_overlay=overlay)
         else:
             architecture, config = rest, {}
             _check_name(architecture)
             use_hub_or_cache()
             model = timm.create_model(rest, pretrained=True)
-    preprocess = preprocess_spec(timm.data.resolve_model_data_config(model))
+    preprocess = preprocess_spec(resolve_model_data_config(model))
     # Every weight was loaded, strictly, classifier included; only now is the classifier dropped.
     model.reset_classifier(0)
     network = Network("timm", architecture, config, model, model.forward, preprocess, "none")
@@ -95,5 +94,3 @@ def _check_name(name: str) -> None:
             f"timm has no model {architecture!r}.{near} "
             "All of them: python -c 'import timm; print(timm.list_pretrained())'"
         )
-
-

@@ -50,7 +50,7 @@ def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
         values = tensor.detach().to("cpu")
         values = values.float() if values.is_floating_point() else values
         digest.update(f"{name}{tuple(values.shape)}".encode())
-        digest.update(memoryview(values.contiguous().reshape(-1).numpy().view(np.uint8)))
+        digest.update(values.contiguous().reshape(-1).numpy().view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -98,7 +98,8 @@ class TorchEncoder:
         weights = weights_sha256(network.module.state_dict())
         # The one place where an encoder is frozen. Casting all of it is faster than autocast.
         network.module.eval().requires_grad_(False)
-        network.module.to(self.device, self._dtype, memory_format=torch.channels_last)
+        network.module.to(device=self.device, dtype=self._dtype)
+        network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._forward = network.forward
         mean, std = (torch.tensor(v) for v in (network.preprocess.mean, network.preprocess.std))
         self._scale = (1 / (255 * std)).view(1, 3, 1, 1).to(self.device)

@@ -27,7 +27,14 @@ from icehouse.heads._data import (
 from icehouse.heads._folds import OutOfFold, out_of_fold, target_of
 from icehouse.heads._metrics import Metrics, measure
 from icehouse.heads._registry import make_head
-from icehouse.heads._stored import HeadCard, StoredHead, load_folds, load_head, save_folds, save_head
+from icehouse.heads._stored import (
+    HeadCard,
+    StoredHead,
+    load_folds,
+    load_head,
+    save_folds,
+    save_head,
+)
 from icehouse.store import Store, check_name
 
 LIBRARIES = ("icehouse", "numpy", "scikit-learn", "torch", "xgboost", "xgboost-cpu")

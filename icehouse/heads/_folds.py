@@ -69,9 +69,7 @@ def out_of_fold(
         held = fold == number
         fitted = clone(head).fit(data.X[~held], data.y[~held])
         all_of_them = np.arange(len(classes))
-        columns = (
-            all_of_them if fitted.multi_label_ else np.searchsorted(classes, fitted.classes_)
-        )
+        columns = all_of_them if fitted.multi_label_ else np.searchsorted(classes, fitted.classes_)
         cells = np.ix_(held, columns)
         proba[cells] = fitted.predict_proba(data.X[held])
     target = target_of(data, classes)

@@ -37,6 +37,8 @@ class KNNHead(Head):
         self.threshold = threshold
 
     def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
+        known = target if self.multi_label_ else np.eye(len(self.classes_))[target]
+        self.prior_ = known.mean(axis=0).astype(np.float32)
         mean = X.mean(axis=0) if self.centre else np.zeros(X.shape[1])
         self.mean_ = mean.astype(np.float32)
         self.vectors_ = unit(X - self.mean_)
@@ -46,17 +48,26 @@ class KNNHead(Head):
         similarity, index = nearest(X - self.mean_, self.vectors_, self.k)
         weight = np.exp((similarity - similarity[:, :1]) / self.temperature)
         weight /= weight.sum(axis=1, keepdims=True)
-        if self.multi_label_:
-            return np.einsum("nk,nkc->nc", weight, self.target_[index])
         votes = np.zeros((len(X), len(self.classes_)))
-        np.add.at(votes, (np.arange(len(X))[:, None], self.target_[index]), weight)
-        return votes
+        if self.multi_label_:
+            votes += np.einsum("nk,nkc->nc", weight, self.target_[index])
+        else:
+            np.add.at(votes, (np.arange(len(X))[:, None], self.target_[index]), weight)
+        # One more vote, for the classes as frequent as they are: ten neighbours of one mind
+        # do not make another class impossible.
+        k = similarity.shape[1]
+        return np.asarray((k * votes + self.prior_) / (k + 1))
 
     def to_arrays(self) -> dict[str, AnyArray]:
         """See :meth:`Head.to_arrays`."""
-        return {"mean": self.mean_, "vectors": self.vectors_, "target": self.target_}
+        return {
+            "mean": self.mean_,
+            "vectors": self.vectors_,
+            "target": self.target_,
+            "prior": self.prior_,
+        }
 
     def from_arrays(self, arrays: Mapping[str, AnyArray]) -> None:
         """See :meth:`Head.from_arrays`."""
         self.mean_, self.vectors_ = arrays["mean"], arrays["vectors"]
-        self.target_ = arrays["target"]
+        self.target_, self.prior_ = arrays["target"], arrays["prior"]

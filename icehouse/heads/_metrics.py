@@ -51,7 +51,9 @@ class Metrics:
 
 
 def measure(
-    y: npt.NDArray[Any], proba: npt.NDArray[np.floating[Any]], predicted: npt.NDArray[Any],
+    y: npt.NDArray[Any],
+    proba: npt.NDArray[np.floating[Any]],
+    predicted: npt.NDArray[Any],
     classes: npt.NDArray[Any],
 ) -> Metrics:
     """Compare predictions with the truth.

@@ -179,9 +179,7 @@ def _outputs(target: IntArray, classes: int, multi_label: bool) -> torch.Tensor:
     return torch.from_numpy(target)
 
 
-def _layer(
-    inputs: int, outputs: int, random: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _layer(inputs: int, outputs: int, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Return weight and bias, uniform in ±1/sqrt(inputs), as torch.nn.Linear begins."""
     bound = inputs**-0.5
     weight = torch.empty(inputs, outputs).uniform_(-bound, bound, generator=random)

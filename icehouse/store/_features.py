@@ -198,8 +198,8 @@ class FeatureShards:
 
 
 def _digest(ids: IdArray, vectors: npt.NDArray[np.floating[Any]]) -> str:
-    digest = hashlib.sha256(memoryview(ids.view(np.uint8)))
-    digest.update(memoryview(vectors.view(np.uint8)))
+    digest = hashlib.sha256(ids.view(np.uint8).data)
+    digest.update(vectors.view(np.uint8).data)
     return digest.hexdigest()
 
 

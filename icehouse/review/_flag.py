@@ -1,0 +1,290 @@
+"""``flag``: name the images that a person should look at again, and why.
+
+The order is by *doubt*: how far the head, its nearest labelled neighbours and the other heads
+speak against the label that an image has (or, without one, against the head's own answer),
+averaged. An image with a wrong label has a doubt near 1, one on the border about 0.5.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from icehouse.heads import StoredHead, folds_of, list_heads, load_head, training_set
+from icehouse.review import _reasons
+from icehouse.review._neighbours import Neighbour, near_labelled
+from icehouse.review._reasons import FlagSettings, Reason
+from icehouse.store import (
+    FeatureMatrix,
+    IdArray,
+    Place,
+    Store,
+    ids_from_arrow,
+    positions,
+)
+
+OUT_OF_FOLD, PREDICTED = "out-of-fold", "predicted"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One image to look at again.
+
+    Attributes
+    ----------
+    image_id : str
+        Hexadecimal.
+    dataset, key : str
+    path : str or None
+    labels : tuple of str or None
+        Those in force; None for an unlabelled image.
+    predicted : tuple of str
+    probability : float
+        Of the prediction; for multi-label of the least certain label, as answered.
+    probabilities : dict
+        By class.
+    doubt : float
+        0 to 1; see the module.
+    reasons : dict
+        Strength, 0 to 1, by name.
+    neighbours : tuple of Neighbour
+        The nearest labelled images.
+    origin : {"out-of-fold", "predicted"}
+        Whether the image took part in the cross-validation, or was only predicted.
+    """
+
+    image_id: str
+    dataset: str
+    key: str
+    path: str | None
+    labels: tuple[str, ...] | None
+    predicted: tuple[str, ...]
+    probability: float
+    probabilities: dict[str, float]
+    doubt: float
+    reasons: dict[str, float]
+    neighbours: tuple[Neighbour, ...]
+    origin: str
+
+
+@dataclass(frozen=True)
+class FlagReport:
+    """What :func:`flag` found.
+
+    Attributes
+    ----------
+    task, head, encoder_id : str
+    images : int
+        Looked at.
+    flags : list of Flag
+        By falling doubt.
+    counts : dict
+        Images by reason.
+    committee : tuple of str
+        The heads that were compared.
+    """
+
+    task: str
+    head: str
+    encoder_id: str
+    images: int
+    flags: list[Flag]
+    counts: dict[str, int]
+    committee: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Images with all that is known of them; ``given`` holds labels, or else the answer."""
+
+    ids: IdArray
+    features: FeatureMatrix
+    proba: npt.NDArray[np.float32]
+    labelled: npt.NDArray[np.bool_]
+    given: npt.NDArray[np.int64]
+    answered: npt.NDArray[np.int64]
+    folded: npt.NDArray[np.bool_]
+
+
+def flag(
+    store: Store,
+    stored: StoredHead,
+    settings: FlagSettings | None = None,
+    *,
+    committee: Sequence[str] | None = None,
+    folds: int = 5,
+) -> FlagReport:
+    """Flag images of a task.
+
+    All images are looked at that have features of the head's encoder and stand in a dataset
+    with labels of the task. Labelled ones are judged by out-of-fold probabilities.
+
+    Parameters
+    ----------
+    store : Store
+    stored : StoredHead
+    settings : FlagSettings, optional
+    committee : sequence of str, optional
+        Heads that are asked too. By default the other heads of the task and encoder; with an
+        empty sequence none.
+    folds : int
+        For out-of-fold probabilities that have to be computed.
+
+    Returns
+    -------
+    FlagReport
+
+    Raises
+    ------
+    TrainingDataError
+        Too few labelled images for the folds.
+    """
+    settings = settings or FlagSettings()
+    images = _judge(store, stored, folds)
+    others = _committee(store, stored, committee)
+    votes = _votes(store, others, images, stored, folds)
+    found = near_labelled(store, stored, images.features, settings.neighbours)
+    reasons = _all_reasons(stored, images, votes, found.shares, settings)
+    evidence = [images.proba, found.shares, *([np.mean(votes, axis=0)] if votes else [])]
+    doubt = np.mean([_reasons.contradiction(e, images.given) for e in evidence], axis=0)
+    flagged = np.any([reason.counts for reason in reasons], axis=0)
+    order = np.flatnonzero(flagged)[np.argsort(-doubt[flagged], kind="stable")]
+    places = store.places()
+    flags = [
+        _make_flag(row, stored, images, reasons, doubt, found.of(row, places), places)
+        for row in order
+    ]
+    counts = Counter(name for each in flags for name in each.reasons)
+    return FlagReport(
+        task=stored.card.task,
+        head=stored.card.name,
+        encoder_id=stored.card.encoder_id,
+        images=len(images.ids),
+        flags=flags,
+        counts={reason.name: counts[reason.name] for reason in reasons},
+        committee=tuple(other.card.name for other in others),
+    )
+
+
+def _judge(store: Store, stored: StoredHead, folds: int) -> _Judged:
+    card = stored.card
+    data = training_set(store, card)
+    honest = folds_of(store, stored, folds=folds)
+    features = store.features(card.encoder_id).load()
+    scope = _in_scope(store, data.ids, card.training["dataset"])
+    rows = np.flatnonzero(positions(features.ids, scope) >= 0)
+    features = FeatureMatrix(features.encoder_id, features.ids[rows], features.vectors[rows])
+    where = positions(features.ids, honest.ids)
+    folded = where >= 0
+    proba = np.empty((len(features), len(card.classes)), np.float32)
+    proba[folded] = honest.proba[where[folded]]
+    if not folded.all():
+        rest = FeatureMatrix(features.encoder_id, features.ids[~folded], features.vectors[~folded])
+        proba[~folded] = stored.predict_proba(rest)
+    answered = _indicator(stored, stored.head.decide(proba))
+    at = positions(features.ids, data.ids)
+    given = np.where((at >= 0)[:, None], _indicator(stored, data.y)[at], answered)
+    return _Judged(features.ids, features, proba, at >= 0, given, answered, folded)
+
+
+def _in_scope(store: Store, labelled: IdArray, dataset: str | None) -> IdArray:
+    names = [dataset] if dataset else store.catalog.datasets()
+    scope = []
+    for name in names:
+        column = store.catalog.rows(name, ["image_id"])["image_id"].drop_null()
+        ids = np.unique(ids_from_arrow(column))
+        if (positions(ids, labelled) >= 0).any():
+            scope.append(ids)
+    return np.unique(np.concatenate(scope))
+
+
+def _indicator(stored: StoredHead, labels: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    if labels.ndim == 2:
+        return labels.astype(np.int64)
+    return (labels[:, None] == stored.classes).astype(np.int64)
+
+
+def _committee(store: Store, stored: StoredHead, names: Sequence[str] | None) -> list[StoredHead]:
+    card = stored.card
+    if names is None:
+        names = [
+            other.name
+            for other in list_heads(store, card.task)
+            if other.encoder_id == card.encoder_id
+            and other.classes == card.classes
+            and other.name != card.name
+        ]
+    return [load_head(store, card.task, name) for name in names]
+
+
+def _votes(
+    store: Store, others: list[StoredHead], images: _Judged, stored: StoredHead, folds: int
+) -> list[npt.NDArray[np.int64]]:
+    """Return the answers of each other head, as indicators of shape (n, n_classes)."""
+    votes = []
+    for other in others:
+        honest = folds_of(store, other, folds=folds)
+        proba = other.predict_proba(images.features)
+        where = positions(images.ids, honest.ids)
+        proba[where >= 0] = honest.proba[where[where >= 0]]
+        votes.append(_indicator(stored, other.head.decide(proba)))
+    return votes
+
+
+def _all_reasons(
+    stored: StoredHead,
+    images: _Judged,
+    votes: list[npt.NDArray[np.int64]],
+    shares: npt.NDArray[np.float32],
+    settings: FlagSettings,
+) -> list[Reason]:
+    head = stored.head
+    reasons = _reasons.uncertainty(
+        images.proba, head.threshold, settings, multi_label=head.multi_label_
+    )
+    label = _reasons.label_unlikely(images.proba, images.given, settings)
+    reasons.append(
+        Reason(label.name, label.strength * images.labelled, label.counts & images.labelled)
+    )
+    if votes:
+        differ = np.mean([(vote != images.answered).any(axis=1) for vote in votes], axis=0)
+        counts = differ >= settings.min_disagreement
+        reasons.append(Reason(_reasons.HEADS, differ, counts))
+    around = _reasons.contradiction(shares, images.given)
+    counts = around >= settings.min_disagreement
+    reasons.append(Reason(_reasons.NEIGHBOURS, around, counts))
+    return reasons
+
+
+def _make_flag(
+    row: int,
+    stored: StoredHead,
+    images: _Judged,
+    reasons: list[Reason],
+    doubt: npt.NDArray[np.floating],
+    neighbours: tuple[Neighbour, ...],
+    places: dict[bytes, Place],
+) -> Flag:
+    place = places[images.ids[row].tobytes()]
+    proba, answer = images.proba[row], images.answered[row]
+    as_answered = np.where(answer == 1, proba, 1 - proba)
+    sure = as_answered.min() if stored.head.multi_label_ else (proba * answer).sum()
+    given = tuple(stored.classes[images.given[row] == 1].tolist())
+    return Flag(
+        image_id=place.image_id.hex(),
+        dataset=place.dataset,
+        key=place.key,
+        path=str(place.path) if place.path else None,
+        labels=given if images.labelled[row] else None,
+        predicted=tuple(stored.classes[answer == 1].tolist()),
+        probability=float(sure),
+        probabilities={name: float(p) for name, p in zip(stored.card.classes, proba, strict=True)},
+        doubt=float(doubt[row]),
+        reasons={r.name: float(r.strength[row]) for r in reasons if r.counts[row]},
+        neighbours=neighbours,
+        origin=OUT_OF_FOLD if images.folded[row] else PREDICTED,
+    )

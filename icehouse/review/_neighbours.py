@@ -1,0 +1,147 @@
+"""Nearest neighbours of an image: how a person decides about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from icehouse.errors import LookupFailed
+from icehouse.heads import StoredHead, training_set
+from icehouse.review._query import vectors_of
+from icehouse.store import FeatureMatrix, Place, Store, ids_from_bytes, nearest, positions
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An image near another.
+
+    Attributes
+    ----------
+    image_id : str
+        Hexadecimal.
+    dataset, key : str
+    path : str or None
+    labels : tuple of str or None
+        In the task asked about.
+    similarity : float
+        Cosine, in [-1, 1].
+    """
+
+    image_id: str
+    dataset: str
+    key: str
+    path: str | None
+    labels: tuple[str, ...] | None
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The nearest labelled images of many.
+
+    Attributes
+    ----------
+    shares : array of float32, shape (n, n_classes)
+        Share of the neighbours that have a label.
+    """
+
+    shares: npt.NDArray[np.float32]
+    _similarity: npt.NDArray[np.float32]
+    _index: npt.NDArray[np.int64]
+    _ids: list[bytes]
+    _labels: list[tuple[str, ...]]
+
+    def of(self, row: int, places: dict[bytes, Place]) -> tuple[Neighbour, ...]:
+        """Return the neighbours of one image, nearest first."""
+        return tuple(
+            _neighbour(places[self._ids[i]], float(similarity), self._labels[i])
+            for similarity, i in zip(self._similarity[row], self._index[row], strict=True)
+        )
+
+
+def near_labelled(store: Store, stored: StoredHead, images: FeatureMatrix, k: int) -> Surroundings:
+    """Find the k nearest labelled images of each image, itself left out.
+
+    Parameters
+    ----------
+    store : Store
+    stored : StoredHead
+        Whose task and encoder are meant.
+    images : FeatureMatrix
+    k : int
+    """
+    data = training_set(store, stored.card)
+    itself = positions(images.ids, data.ids)
+    similarity, index = nearest(images.vectors, data.X, k, skip=itself)
+    indicator = data.y if data.y.ndim == 2 else (data.y[:, None] == stored.classes)
+    shares = indicator[index].astype(np.float32).mean(axis=1)
+    if data.y.ndim == 2:
+        names = [tuple(stored.classes[row == 1].tolist()) for row in data.y]
+    else:
+        names = [(str(label),) for label in data.y]
+    return Surroundings(shares, similarity, index, [i.tobytes() for i in data.ids], names)
+
+
+def neighbours(
+    store: Store, encoder_id: str, query: str, k: int = 5, *, task: str | None = None
+) -> list[Neighbour]:
+    """Find the images nearest to one.
+
+    Parameters
+    ----------
+    store : Store
+    encoder_id : str
+    query : str
+        A file, which need not be in the store; or a key or an image_id (or the start of one).
+    k : int
+    task : str, optional
+        Whose labels are shown.
+
+    Returns
+    -------
+    list of Neighbour
+        Nearest first; the image itself is left out.
+
+    Raises
+    ------
+    LookupFailed
+        No such image, or it has no vector of this encoder.
+    ImageError
+        The file is not a picture.
+    """
+    features = store.features(encoder_id).load()
+    if Path(query).is_file():
+        found = vectors_of(store, encoder_id, [Path(query)], features)
+        if found.errors:
+            raise next(iter(found.errors.values()))
+        asked = found.features
+    else:
+        image = store.find_image(query).image_id
+        row = positions(ids_from_bytes([image]), features.ids)
+        if row[0] < 0:
+            raise LookupFailed(f"image {image.hex()[:12]} has no vector of encoder {encoder_id}")
+        asked = FeatureMatrix(encoder_id, features.ids[row], features.vectors[row])
+    places = store.places()
+    # Only images that still stand in a dataset; a vector outlives its last file.
+    known = np.array([i.tobytes() in places for i in features.ids], dtype=bool)
+    ids, vectors = features.ids[known], features.vectors[known]
+    similarity, index = nearest(asked.vectors, vectors, k, skip=positions(asked.ids, ids))
+    labels = store.labels.present(task) if task else {}
+    return [
+        _neighbour(places[image], float(score), labels.get(image))
+        for score, image in zip(similarity[0], (ids[i].tobytes() for i in index[0]), strict=True)
+    ]
+
+
+def _neighbour(place: Place, similarity: float, labels: tuple[str, ...] | None) -> Neighbour:
+    return Neighbour(
+        image_id=place.image_id.hex(),
+        dataset=place.dataset,
+        key=place.key,
+        path=str(place.path) if place.path else None,
+        labels=labels,
+        similarity=similarity,
+    )
