@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from icehouse.errors import UsageError
 from icehouse.heads import StoredHead, folds_of, list_heads, load_head, training_set
 from icehouse.review import _reasons
 from icehouse.review._neighbours import Neighbour, near_labelled
@@ -27,6 +28,7 @@ from icehouse.store import (
     positions,
 )
 
+DOUBT, AMBIGUITY = "doubt", "ambiguity"
 OUT_OF_FOLD, PREDICTED = "out-of-fold", "predicted"
 
 
@@ -81,7 +83,7 @@ class FlagReport:
     images : int
         Looked at.
     flags : list of Flag
-        By falling doubt.
+        In the order asked for.
     counts : dict
         Images by reason.
     committee : tuple of str
@@ -117,6 +119,7 @@ def flag(
     *,
     committee: Sequence[str] | None = None,
     folds: int = 5,
+    order: str = DOUBT,
 ) -> FlagReport:
     """Flag images of a task.
 
@@ -133,6 +136,8 @@ def flag(
         empty sequence none.
     folds : int
         For out-of-fold probabilities that have to be computed.
+    order : {"doubt", "ambiguity"}
+        Most doubtful first, or nearest to a draw first.
 
     Returns
     -------
@@ -142,7 +147,11 @@ def flag(
     ------
     TrainingDataError
         Too few labelled images for the folds.
+    UsageError
+        No such order.
     """
+    if order not in (DOUBT, AMBIGUITY):
+        raise UsageError(f"flags are ordered by {DOUBT} or {AMBIGUITY}, not by {order!r}")
     settings = settings or FlagSettings()
     images = _judge(store, stored, folds)
     others = _committee(store, stored, committee)
@@ -152,11 +161,18 @@ def flag(
     evidence = [images.proba, found.shares, *([np.mean(votes, axis=0)] if votes else [])]
     doubt = np.mean([_reasons.contradiction(e, images.given) for e in evidence], axis=0)
     flagged = np.any([reason.counts for reason in reasons], axis=0)
-    order = np.flatnonzero(flagged)[np.argsort(-doubt[flagged], kind="stable")]
+    rank = (
+        -doubt
+        if order == DOUBT
+        else _reasons.draw_distance(
+            images.proba, stored.head.threshold, multi_label=stored.head.multi_label_
+        )
+    )
+    rows = np.flatnonzero(flagged)[np.argsort(rank[flagged], kind="stable")]
     places = store.places()
     flags = [
         _make_flag(row, stored, images, reasons, doubt, found.of(row, places), places)
-        for row in order
+        for row in rows
     ]
     counts = Counter(name for each in flags for name in each.reasons)
     return FlagReport(

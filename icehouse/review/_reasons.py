@@ -89,8 +89,7 @@ def uncertainty(
     multi_label : bool
     """
     if multi_label or proba.shape[1] == 2:
-        positive = proba if multi_label else proba[:, 1:]
-        distance = np.abs(positive - threshold).min(axis=1)
+        distance = draw_distance(proba, threshold, multi_label=multi_label)
         near = 1 - distance / max(settings.band, 1e-9)
         reasons = [Reason(THRESHOLD, np.clip(near, 0, 1), distance <= settings.band + 1e-9)]
         if multi_label:
@@ -106,6 +105,17 @@ def uncertainty(
         Reason(MARGIN, 1 - margin, margin < settings.min_margin),
         Reason(ENTROPY, np.clip(plausible - 1, 0, 1), plausible > settings.max_plausible),
     ]
+
+
+def draw_distance(proba: FloatArray, threshold: float, *, multi_label: bool) -> FloatArray:
+    """Return how far an answer is from being another one, shape (n,).
+
+    For two classes and multi-label the distance to the threshold, else the margin.
+    """
+    if not multi_label and proba.shape[1] > 2:
+        return margins(proba)
+    positive = proba if multi_label else proba[:, 1:]
+    return np.asarray(np.abs(positive - threshold).min(axis=1))
 
 
 def margins(proba: FloatArray) -> FloatArray:

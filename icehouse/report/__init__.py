@@ -1,0 +1,37 @@
+"""Reports: pictures and tables of what is known."""
+
+from icehouse.report._overview import (
+    DatasetSummary,
+    EncoderSummary,
+    Overview,
+    TaskSummary,
+    overview,
+)
+from icehouse.report._progress import EmbedProgress
+from icehouse.report._sheet import contact_sheet
+from icehouse.report._tables import (
+    counts_table,
+    embed_table,
+    flags_table,
+    heads_table,
+    neighbours_table,
+    overview_tables,
+    predictions_table,
+)
+
+__all__ = [
+    "DatasetSummary",
+    "EmbedProgress",
+    "EncoderSummary",
+    "Overview",
+    "TaskSummary",
+    "contact_sheet",
+    "counts_table",
+    "embed_table",
+    "flags_table",
+    "heads_table",
+    "neighbours_table",
+    "overview",
+    "overview_tables",
+    "predictions_table",
+]

@@ -1,0 +1,87 @@
+"""What a store holds, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from icehouse.heads import HeadCard, list_heads
+from icehouse.store import Store
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """A dataset; ``inputs == images + sum(errors.values())``."""
+
+    name: str
+    source: str | None
+    inputs: int
+    images: int
+    errors: dict[str, int]
+
+
+@dataclass(frozen=True)
+class EncoderSummary:
+    """An encoder and how many images have its vector."""
+
+    encoder_id: str
+    name: str
+    dim: int
+    precision: str
+    vectors: int
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """A task and how many images each class has."""
+
+    name: str
+    kind: str
+    labelled: int
+    classes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All of a store."""
+
+    path: str
+    datasets: list[DatasetSummary]
+    encoders: list[EncoderSummary]
+    tasks: list[TaskSummary]
+    heads: list[HeadCard]
+
+
+def overview(store: Store) -> Overview:
+    """Count what a store holds."""
+    datasets = []
+    for name in store.catalog.datasets():
+        rows = store.catalog.rows(name, ["error", "source"])
+        errors = Counter(error for error in rows["error"].to_pylist() if error is not None)
+        sources = rows["source"].unique().to_pylist()
+        datasets.append(
+            DatasetSummary(
+                name=name,
+                source=sources[0] if sources else None,
+                inputs=len(rows),
+                images=len(rows) - sum(errors.values()),
+                errors=dict(sorted(errors.items())),
+            )
+        )
+    encoders = [
+        EncoderSummary(
+            encoder_id=encoder_id,
+            name=card["request"]["name"],
+            dim=card["spec"]["dim"],
+            precision=card["spec"]["precision"],
+            vectors=len(store.features(encoder_id).ids()),
+        )
+        for encoder_id, card in store.encoder_cards().items()
+    ]
+    tasks = []
+    for task in store.labels.tasks() if store.has_labels else []:
+        present = store.labels.present(task.name)
+        counts = Counter(label for labels in present.values() for label in labels)
+        classes = {name: counts[name] for name in task.classes}
+        tasks.append(TaskSummary(task.name, task.kind, len(present), classes))
+    return Overview(str(store.path), datasets, encoders, tasks, list_heads(store))

@@ -1,0 +1,172 @@
+"""Results as tables for people. Programs get the dataclasses themselves, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from icehouse.embedder import EmbedReport
+from icehouse.heads import HeadCard
+from icehouse.report._overview import Overview
+from icehouse.review import FlagReport, Neighbour, Prediction
+
+SHORT = 12
+SHORT_SPLITS = {"out-of-fold": "folds"}
+
+
+def embed_table(report: EmbedReport) -> Table:
+    """Return what a run of ``embed`` did, and what limited it."""
+    table = _table(f"dataset {report.dataset} · {report.encoder_id}", "", "")
+    rows: list[tuple[str, Any]] = [
+        ("inputs", f"{report.inputs:,}"),
+        ("encoded", f"{report.encoded:,}"),
+        ("reused", f"{report.reused:,}"),
+        *((f"failed: {kind}", f"{count:,}") for kind, count in report.errors.items()),
+    ]
+    if report.gone:
+        rows.append(("gone from the source", f"{report.gone:,}"))
+    if report.rate is not None:
+        rows += [
+            ("decode alone", f"{report.decode_rate:,.0f} images/s"),
+            ("encode alone", f"{report.encode_rate:,.0f} images/s"),
+            ("achieved", f"{report.rate:,.0f} images/s in {report.seconds:.1f} s"),
+            ("limit", report.limit),
+        ]
+    return _fill(table, rows)
+
+
+def heads_table(cards: Iterable[HeadCard], split: str | None = None) -> Table:
+    """Return the metrics of heads: a row for each head and split, or each head for one split."""
+    numbers = {
+        "top1": "top-1",
+        "top5": "top-5",
+        "precision": "prec.",
+        "recall": "recall",
+        "f1": "F1",
+        "auc_roc": "AUC",
+        "log_loss": "loss",
+        "ece": "ECE",
+    }
+    title = "heads" if split is None else f"heads, {split}"
+    first = ("head", "split") if split is None else ("head",)
+    table = _table(title, *first, "images", *numbers.values(), "fit s")
+    for card in cards:
+        for name, m in card.metrics.items():
+            if split in (None, name):
+                shown = [_number(m[key]) for key in numbers]
+                which = (card.name,) if split else (card.name, SHORT_SPLITS.get(name, name))
+                table.add_row(*which, f"{m['n']:,}", *shown, f"{card.seconds:.1f}")
+    for column in table.columns:
+        column.no_wrap = True
+    return table
+
+
+def flags_table(report: FlagReport, top: int) -> Table:
+    """Return the first flagged images."""
+    shown = report.flags[:top]
+    title = f"{len(report.flags):,} of {report.images:,} images flagged; the first {len(shown)}"
+    table = _table(title, "image", "label", "predicted", "doubt", "reasons", "nearest labelled")
+    for flag in shown:
+        near = ", ".join(escape("+".join(n.labels or ()) or "-") for n in flag.neighbours)
+        table.add_row(
+            f"{escape(flag.key)}\n[dim]{flag.image_id[:SHORT]}[/dim]",
+            _labels(flag.labels),
+            f"{_labels(flag.predicted)} {flag.probability:.2f}",
+            f"{flag.doubt:.2f}",
+            ", ".join(flag.reasons),
+            near,
+        )
+    return table
+
+
+def counts_table(report: FlagReport) -> Table:
+    """Return how many images have each reason."""
+    return _fill(_table("reasons", "reason", "images"), report.counts.items())
+
+
+def predictions_table(predictions: Sequence[Prediction]) -> Table:
+    """Return answers, the next classes, and why an answer is ambiguous."""
+    table = _table("predictions", "image", "answer", "p", "next", "ambiguous because")
+    for each in predictions:
+        if each.error is not None:
+            table.add_row(escape(each.name), "", "", "", f"[red]{escape(each.error)}[/red]")
+            continue
+        p = [each.probabilities[label] for label in each.predicted]
+        rest = [
+            f"{name} {value:.2f}"
+            for name, value in each.probabilities.items()
+            if name not in each.predicted
+        ]
+        table.add_row(
+            f"{escape(each.name)}\n[dim]{each.image_id[:SHORT]}[/dim]",
+            _labels(each.predicted),
+            " ".join(f"{value:.2f}" for value in p),
+            ", ".join(rest[:4]),
+            ", ".join(f"{name} {strength:.2f}" for name, strength in each.reasons.items()),
+        )
+    return table
+
+
+def neighbours_table(found: Sequence[Neighbour]) -> Table:
+    """Return the nearest images of one."""
+    table = _table("nearest neighbours", "cosine", "image", "dataset", "label", "image_id")
+    for each in found:
+        table.add_row(
+            f"{each.similarity:.3f}",
+            escape(each.key),
+            each.dataset,
+            _labels(each.labels),
+            each.image_id[:SHORT],
+        )
+    return table
+
+
+def overview_tables(overview: Overview) -> list[Table]:
+    """Return what a store holds."""
+    datasets = _table("datasets", "dataset", "inputs", "images", "errors", "source")
+    for d in overview.datasets:
+        errors = ", ".join(f"{count} {kind}" for kind, count in d.errors.items()) or "0"
+        datasets.add_row(d.name, f"{d.inputs:,}", f"{d.images:,}", errors, d.source or "")
+    encoders = _table("encoders", "encoder_id", "name", "dim", "precision", "vectors")
+    for e in overview.encoders:
+        encoders.add_row(e.encoder_id, e.name, str(e.dim), e.precision, f"{e.vectors:,}")
+    tasks = _table("tasks", "task", "kind", "labelled images", "classes")
+    for t in overview.tasks:
+        classes = ", ".join(f"{name} {count:,}" for name, count in t.classes.items())
+        tasks.add_row(t.name, t.kind, f"{t.labelled:,}", classes)
+    tables = [datasets, encoders, tasks]
+    if overview.heads:
+        tables.append(heads_table(overview.heads))
+    return tables
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        show_header=any(columns),
+        box=None,
+        padding=(0, 1, 0, 0),
+        header_style="bold underline",
+    )
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _fill(table: Table, rows: Iterable[tuple[str, Any]]) -> Table:
+    for name, value in rows:
+        table.add_row(name, str(value))
+    return table
+
+
+def _labels(labels: tuple[str, ...] | None) -> str:
+    return "" if labels is None else escape(", ".join(labels)) or "-"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
