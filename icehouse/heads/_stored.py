@@ -241,7 +241,7 @@ def load_folds(store: Store, card: HeadCard) -> OutOfFold | None:
 
 def _fold_key(card: HeadCard) -> str:
     parts = {"training": card.training, "settings": card.settings, "classes": card.classes}
-    return hashlib.sha256(_json(parts)).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _read_card(store: Store, task: str, name: str) -> HeadCard:
@@ -263,4 +263,4 @@ def _shallow(card: HeadCard) -> dict[str, Any]:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True).encode()
+    return json.dumps(value, indent=2, ensure_ascii=False).encode()
