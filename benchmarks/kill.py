@@ -1,0 +1,82 @@
+"""Claim: a run that is killed (SIGKILL) at random moments and resumed leaves the same images and
+vectors as an uninterrupted one, and no committed shard is written again."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from _common import command, encoder, icehouse, real, show, workplace
+
+from icehouse.store import Store
+
+KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+
+
+def main() -> None:
+    """Run it."""
+    data = real()
+    with workplace() as folder:
+        whole, killed = folder / "whole", folder / "killed"
+        source = (data / "eurosat.csv", "--encoder", encoder(data))
+        first = icehouse("embed", *source, "--store", whole)
+        rewritten, moments = 0, []
+        moment = random.Random(0)
+        for _ in range(KILLS):
+            before = _stamps(killed)
+            process = subprocess.Popen(
+                command("embed", *source, "--store", killed),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            # Up to a tenth of a run, so that there is work left for all of them.
+            moments.append(moment.uniform(0.5, 1.4 * first.seconds / KILLS))
+            time.sleep(moments[-1])
+            process.kill()
+            process.wait()
+            rewritten += _changed(before, _stamps(killed))
+        before = _stamps(killed)
+        last = icehouse("embed", *source, "--store", killed)
+        rewritten += _changed(before, _stamps(killed))
+        one, other = _load(whole), _load(killed)
+        same_ids = one[0].tobytes() == other[0].tobytes()
+        same_vectors = same_ids and one[1].tobytes() == other[1].tobytes()
+    show(
+        f"{KILLS} kills, after {', '.join(f'{m:.1f}' for m in moments)} s",
+        ("what", "measured"),
+        [
+            ("images", len(other[0])),
+            ("encoded by the last run", last.results[0]["encoded"]),
+            ("same image_ids", same_ids),
+            ("same vectors, bit by bit", same_vectors),
+            ("committed shards written again", rewritten),
+        ],
+    )
+    if not same_vectors or rewritten:
+        sys.exit(1)
+
+
+def _stamps(store: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.stat().st_ino)
+        for path in store.glob("features/*/*.parquet")
+    }
+
+
+def _changed(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> int:
+    return sum(after.get(name) != stamp for name, stamp in before.items())
+
+
+def _load(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    store = Store.open(path)
+    features = store.features(store.encoder_ids()[0]).load()
+    order = np.argsort(features.ids)
+    return features.ids[order], features.vectors[order]
+
+
+if __name__ == "__main__":
+    main()

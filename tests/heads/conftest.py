@@ -1,0 +1,123 @@
+"""Stores without pictures: catalog, vectors and labels are written directly, on real disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from icehouse.heads import LabelledSet
+from icehouse.store import CatalogRow, Store, Task, ids_from_bytes, image_id
+
+ENCODER = "plain-0"
+DIM = 8
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One image of a source; the same key is the same image, whatever the dataset.
+
+    ``labels`` None: the source says nothing. ``vector`` False: it was never encoded.
+    """
+
+    key: str
+    labels: tuple[str, ...] | None = None
+    split: str | None = None
+    vector: bool = True
+    gone: bool = False
+
+    @property
+    def image_id(self) -> bytes:
+        return image_id(self.key.encode())
+
+
+def vector_of(photo: Photo) -> np.ndarray:
+    """A point near the sum of its labels' places, as wide as nothing else is."""
+    place = sum((_random(f"label {label}") for label in photo.labels or ()), np.zeros(DIM))
+    return (3 * place + _random(f"image {photo.key}")).astype(np.float16)
+
+
+def _random(text: str) -> np.ndarray:
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+    return np.random.default_rng(seed).normal(size=DIM)
+
+
+@pytest.fixture
+def fill(store: Store) -> Callable[..., Store]:
+    """A function that adds photos to the store, as embedding them would."""
+
+    def fill(
+        photos: Iterable[Photo],
+        *,
+        dataset: str = "shapes",
+        task: str = "shapes",
+        kind: str = "single",
+        encoder: str = ENCODER,
+    ) -> Store:
+        photos = list(photos)
+        rows = [
+            CatalogRow(p.key, p.image_id, labels=p.labels, split=p.split, gone=p.gone)
+            for p in photos
+        ]
+        store.catalog.append(dataset, rows)
+        features = store.features(encoder)
+        features.describe({"spec": {"dim": DIM}, "request": {"name": encoder}})
+        encoded = [p for p in photos if p.vector]
+        if encoded:
+            ids = ids_from_bytes(p.image_id for p in encoded)
+            features.append(ids, np.stack([vector_of(p) for p in encoded]), "float16")
+        said = [(p.image_id, p.labels) for p in photos if p.labels is not None]
+        if said:
+            store.labels.ensure_task(task, kind, {name for _, given in said for name in given})
+            store.labels.record_from_source(task, said, dataset)
+        return store
+
+    return fill
+
+
+@pytest.fixture
+def photo() -> type[Photo]:
+    return Photo
+
+
+@pytest.fixture
+def shapes() -> Callable[..., list[Photo]]:
+    """A function that lists photos of one label each: ``shapes(disc=20, stripes=7)``."""
+
+    def shapes(first: int = 0, **counts: int) -> list[Photo]:
+        return [
+            Photo(f"{name}/{number}", (name,))
+            for name, count in counts.items()
+            for number in range(first, first + count)
+        ]
+
+    return shapes
+
+
+@pytest.fixture
+def labelled() -> Callable[..., LabelledSet]:
+    """A function that makes a labelled set of vectors near their class, out of thin air."""
+
+    def labelled(y: np.ndarray, *, noise: float = 1.0, seed: int = 0) -> LabelledSet:
+        y = np.asarray(y)
+        random = np.random.default_rng(seed)
+        names = [str(n) for n in range(y.shape[1])] if y.ndim == 2 else np.unique(y).tolist()
+        member = y if y.ndim == 2 else y[:, None] == np.array(names)
+        places = np.stack([_random(f"label {name}") for name in names])
+        X = member @ places * 3 + noise * random.normal(size=(len(y), DIM))
+        ids = np.sort(ids_from_bytes(image_id(f"{seed}/{i}".encode()) for i in range(len(y))))
+        task = Task("thin-air", "multi" if y.ndim == 2 else "single", tuple(names))
+        return LabelledSet(
+            task,
+            ENCODER,
+            ids,
+            X.astype(np.float32),
+            y,
+            tuple(names),
+            np.full(len(y), "train"),
+        )
+
+    return labelled
