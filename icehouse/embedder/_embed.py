@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,14 +12,15 @@ from icehouse.embedder import _canary
 from icehouse.embedder._choose import find_request
 from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest, like, open_encoder
-from icehouse.embedder._pipeline import Pipeline, cores, one_thread_each
+from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
+from icehouse.embedder._report import EmbedReport, make_report
+from icehouse.embedder._run import Progress, run
 from icehouse.embedder._sources import Listing
 from icehouse.embedder._writer import Writer
-from icehouse.errors import Interrupted, SourceError
-from icehouse.store import Store, check_name
+from icehouse.errors import SourceError
+from icehouse.store import CatalogRow, Store, check_name
 
-Progress = Callable[[int, int, int], None]
 LIBRARIES = ("torch", "timm", "open-clip-torch", "scikit-image", "pillow", "simplejpeg")
 
 
@@ -44,46 +43,6 @@ class EmbedOptions:
     workers: int | None = None
     max_pixels: int = MAX_PIXELS
     retry_errors: bool = False
-
-
-@dataclass(frozen=True)
-class EmbedReport:
-    """What a run did. ``inputs == encoded + reused + sum(errors.values())``.
-
-    Attributes
-    ----------
-    dataset, encoder_id : str
-    inputs : int
-        Listed by the source.
-    encoded : int
-        Vectors computed by this run.
-    reused : int
-        Inputs whose image had a vector already, or got it through a copy of it.
-    errors : dict
-        Inputs that are not pictures, by kind.
-    gone : int
-        Inputs of earlier runs that the source no longer has.
-    seconds : float
-        Of the pipeline, loading left out.
-    decode_rate, encode_rate, rate : float or None
-        Images/s that decoding alone and encoding alone would reach on this machine, and that
-        were reached. None where nothing was encoded.
-    limit : {"decode", "encode"} or None
-        The slower of the two stages.
-    """
-
-    dataset: str
-    encoder_id: str
-    inputs: int
-    encoded: int
-    reused: int
-    errors: dict[str, int]
-    gone: int
-    seconds: float
-    decode_rate: float | None = None
-    encode_rate: float | None = None
-    rate: float | None = None
-    limit: str | None = None
 
 
 def embed(
@@ -126,82 +85,66 @@ def embed(
     options = options or EmbedOptions()
     request = EncoderRequest(request) if isinstance(request, str) else request
     dataset = check_name("dataset", dataset or listing.name)
+    store.files.sweep(f"catalog/{dataset}")
     known = known_rows(store, dataset)
     refuse_stranger(dataset, listing, known)
+
+    work = _resolve(store, request, listing, known, options)
     task = _prepare_task(store, listing, task or dataset)
-
-    encoder: Encoder | None = None
-    encoder_id = find_request(store, request)
-    plan, done = _plan(store, encoder_id, listing, known, options)
-    if plan.todo:
-        card = store.features(encoder_id).card if encoder_id else None
-        encoder = open_encoder(like(request, card["spec"]["precision"]) if card else request)
-        if encoder.spec.encoder_id != encoder_id:
-            encoder_id = encoder.spec.encoder_id
-            plan, done = _plan(store, encoder_id, listing, known, options)
-        _canary.check(store, encoder)
-        store.features(encoder_id).describe(_card(encoder, request))
-    if encoder_id is None:
-        raise SourceError(_nothing_readable(listing, plan))
-
-    writer = Writer(store, encoder.spec if encoder else None, dataset, task, listing.source, done)
-    writer.add_rows(plan.rows)
-    if encoder is None or not plan.todo:
+    spec = work.encoder.spec if work.encoder else None
+    writer = Writer(store, spec, dataset, task, listing.source, work.done)
+    writer.add_rows(work.plan.rows)
+    if work.encoder is None or work.encoder_id is None or not work.plan.todo:
         writer.commit()
-        return _report(dataset, encoder_id, listing, plan, writer, None, 0.0)
+        if work.encoder_id is None:
+            raise SourceError(_nothing_readable(listing, work.plan))
+        return make_report(dataset, work.encoder_id, listing, work.plan, writer)
     started = time.perf_counter()
     pipeline = Pipeline(
-        encoder,
-        plan.todo,
+        work.encoder,
+        work.plan.todo,
         listing.source,
-        done,
+        work.done,
         batch_size=options.batch_size,
         workers=options.workers,
         max_pixels=options.max_pixels,
     )
-    _run(store, pipeline, writer, plan, listing, progress)
+    run(pipeline, writer, work.plan, len(listing.entries), progress)
     seconds = time.perf_counter() - started
-    return _report(dataset, encoder_id, listing, plan, writer, pipeline, seconds)
+    return make_report(dataset, work.encoder_id, listing, work.plan, writer, pipeline, seconds)
 
 
-def _run(
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done, and by whom; no encoder where nothing has to be encoded."""
+
+    plan: Plan
+    done: frozenset[bytes]
+    encoder_id: str | None
+    encoder: Encoder | None
+
+
+def _resolve(
     store: Store,
-    pipeline: Pipeline,
-    writer: Writer,
-    plan: Plan,
+    request: EncoderRequest,
     listing: Listing,
-    progress: Progress | None,
-) -> None:
-    total = len(listing.entries)
-    finished = total - len(plan.todo)
-    store.files.sweep("features")
-    undo_threads = one_thread_each()
-    interrupted = False
-    outcomes = pipeline.outcomes()
-    try:
-        while True:
-            try:
-                outcome = next(outcomes, None)
-            except KeyboardInterrupt:
-                interrupted = True
-                pipeline.stop()
-                outcomes = pipeline.remaining()
-                continue
-            if outcome is None:
-                break
-            writer.add(outcome)
-            finished += len(outcome.rows)
-            if progress:
-                progress(finished, total, sum((plan.errors + writer.errors).values()))
-    finally:
-        pipeline.stop()
-        writer.commit()
-        undo_threads()
-    if interrupted:
-        raise Interrupted(
-            f"stopped after {finished} of {total} inputs. All of them are kept; "
-            "run the same command again to go on"
-        )
+    known: dict[str, CatalogRow],
+    options: EmbedOptions,
+) -> _Work:
+    encoder_id = find_request(store, request)
+    plan, done = _plan(store, encoder_id, listing, known, options)
+    if not plan.todo:
+        return _Work(plan, done, encoder_id, None)
+    card = store.features(encoder_id).card if encoder_id else None
+    encoder = open_encoder(like(request, card["spec"]["precision"]) if card else request)
+    if encoder.spec.encoder_id != encoder_id:
+        encoder_id = encoder.spec.encoder_id
+        plan, done = _plan(store, encoder_id, listing, known, options)
+    _canary.check(store, encoder)
+    features = store.features(encoder_id)
+    store.files.sweep(features.folder)
+    features.describe(_card(encoder, request))
+    return _Work(plan, done, encoder_id, encoder)
 
 
 def _prepare_task(store: Store, listing: Listing, task: str) -> str | None:
@@ -217,7 +160,7 @@ def _plan(
     store: Store,
     encoder_id: str | None,
     listing: Listing,
-    known: dict[str, Any],
+    known: dict[str, CatalogRow],
     options: EmbedOptions,
 ) -> tuple[Plan, frozenset[bytes]]:
     ids = store.features(encoder_id).ids() if encoder_id else ()
@@ -240,41 +183,3 @@ def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:
 def _nothing_readable(listing: Listing, plan: Plan) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in plan.errors.items())
     return f"none of the {len(listing.entries)} inputs of {listing.source} can be read: {kinds}"
-
-
-def _report(
-    dataset: str,
-    encoder_id: str,
-    listing: Listing,
-    plan: Plan,
-    writer: Writer,
-    pipeline: Pipeline | None,
-    seconds: float,
-) -> EmbedReport:
-    errors: Counter[str] = plan.errors + writer.errors
-    report = EmbedReport(
-        dataset=dataset,
-        encoder_id=encoder_id,
-        inputs=len(listing.entries),
-        encoded=writer.encoded,
-        reused=plan.reused + writer.reused,
-        errors={str(kind): count for kind, count in sorted(errors.items())},
-        gone=plan.gone,
-        seconds=seconds,
-    )
-    if pipeline is None or not writer.encoded:
-        return report
-    # Work is measured in seconds of one worker; at most one worker a core decodes at a time.
-    decoders = min(pipeline.workers, cores())
-    encoders = 1 if pipeline.on_gpu else decoders
-    decode_rate = decoders * pipeline.decoding.images / max(pipeline.decoding.seconds, 1e-9)
-    encode_rate = encoders * pipeline.encoding.images / max(pipeline.encoding.seconds, 1e-9)
-    return EmbedReport(
-        **{
-            **asdict(report),
-            "decode_rate": decode_rate,
-            "encode_rate": encode_rate,
-            "rate": writer.encoded / seconds,
-            "limit": "decode" if decode_rate < encode_rate else "encode",
-        }
-    )

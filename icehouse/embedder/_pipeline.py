@@ -108,7 +108,6 @@ class Pipeline:
         self._gpu = threading.Lock() if self.on_gpu else nullcontext()
         self._stop = threading.Event()
         self._working = 0
-        self._failure: BaseException | None = None
         self._results: queue.Queue[Outcome | BaseException | None] = queue.Queue(RESULTS_WAITING)
 
     def stop(self) -> None:
@@ -116,26 +115,30 @@ class Pipeline:
         self._stop.set()
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Start the workers, and yield outcomes as they come."""
+        """Yield outcomes as they come; at the end raise what a worker could not handle."""
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.workers)]
         self._working = len(threads)
         for thread in threads:
             thread.start()
-        return self.remaining()
-
-    def remaining(self) -> Iterator[Outcome]:
-        """Yield the outcomes still to come; at the end raise what a worker could not handle."""
+        failure: BaseException | None = None
         while self._working:
             result = self._results.get()
             if result is None:
                 self._working -= 1
             elif isinstance(result, BaseException):
-                self._failure = self._failure or result
+                failure = failure or result
                 self.stop()
             else:
                 yield result
-        if self._failure is not None:
-            raise self._failure
+        if failure is not None:
+            raise failure
+
+    def close(self) -> None:
+        """End the workers, dropping what was not taken."""
+        self.stop()
+        while self._working:
+            if self._results.get() is None:
+                self._working -= 1
 
     def _work(self) -> None:
         try:

@@ -61,11 +61,12 @@ class Writer:
     def add(self, outcome: Outcome) -> None:
         """Take in some inputs, and commit when enough have come together."""
         if outcome.vectors is not None:
+            ids = [row.image_id for row in outcome.rows if row.image_id]
             self._rows += outcome.rows
-            self._ids += [row.image_id for row in outcome.rows if row.image_id]
+            self._ids += ids
             self._vectors.append(outcome.vectors)
-            self._done.update(self._ids[-len(outcome.rows) :])
-            self.encoded += len(outcome.rows)
+            self._done.update(ids)
+            self.encoded += len(ids)
         for row in outcome.rows if outcome.vectors is None else ():
             if row.error is not None:
                 self._add_error(row)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
+from threadpoolctl import threadpool_limits
 
 from icehouse.heads import LabelledSet
 from icehouse.store import CatalogRow, Store, Task, ids_from_bytes, image_id
@@ -43,6 +46,18 @@ def vector_of(photo: Photo) -> np.ndarray:
 def _random(text: str) -> np.ndarray:
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
     return np.random.default_rng(seed).normal(size=DIM)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Problems this small are slower on many threads, and far slower where cores are taken."""
+    if importlib.util.find_spec("xgboost"):
+        importlib.import_module("xgboost")  # its threads are limited once it is loaded
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
