@@ -42,7 +42,6 @@ class EmbedProgress:
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -51,11 +50,13 @@ class EmbedProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
     def __call__(self, done: int, total: int, errors: int) -> None:
         """Show that ``done`` of ``total`` inputs are finished."""
         if self._task is None:
+            self._progress.start()  # not before: an empty bar leaves an empty line
             self._task = self._progress.add_task("", total=total, errors=errors)
             self._progress.update(self._task, completed=done)
         self._progress.update(self._task, completed=done, errors=errors)

@@ -19,6 +19,7 @@ from icehouse.heads import StoredHead, folds_of, list_heads, load_head, training
 from icehouse.review import _reasons
 from icehouse.review._neighbours import Neighbour, near_labelled
 from icehouse.review._reasons import FlagSettings, Reason
+from icehouse.review._records import Flag, FlagReport
 from icehouse.store import (
     FeatureMatrix,
     IdArray,
@@ -30,73 +31,6 @@ from icehouse.store import (
 
 DOUBT, AMBIGUITY = "doubt", "ambiguity"
 OUT_OF_FOLD, PREDICTED = "out-of-fold", "predicted"
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One image to look at again.
-
-    Attributes
-    ----------
-    image_id : str
-        Hexadecimal.
-    dataset, key : str
-    path : str or None
-    labels : tuple of str or None
-        Those in force; None for an unlabelled image.
-    predicted : tuple of str
-    probability : float
-        Of the prediction; for multi-label of the least certain label, as answered.
-    probabilities : dict
-        By class.
-    doubt : float
-        0 to 1; see the module.
-    reasons : dict
-        Strength, 0 to 1, by name.
-    neighbours : tuple of Neighbour
-        The nearest labelled images.
-    origin : {"out-of-fold", "predicted"}
-        Whether the image took part in the cross-validation, or was only predicted.
-    """
-
-    image_id: str
-    dataset: str
-    key: str
-    path: str | None
-    labels: tuple[str, ...] | None
-    predicted: tuple[str, ...]
-    probability: float
-    probabilities: dict[str, float]
-    doubt: float
-    reasons: dict[str, float]
-    neighbours: tuple[Neighbour, ...]
-    origin: str
-
-
-@dataclass(frozen=True)
-class FlagReport:
-    """What :func:`flag` found.
-
-    Attributes
-    ----------
-    task, head, encoder_id : str
-    images : int
-        Looked at.
-    flags : list of Flag
-        In the order asked for.
-    counts : dict
-        Images by reason.
-    committee : tuple of str
-        The heads that were compared.
-    """
-
-    task: str
-    head: str
-    encoder_id: str
-    images: int
-    flags: list[Flag]
-    counts: dict[str, int]
-    committee: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -262,7 +196,9 @@ def _all_reasons(
     reasons = _reasons.uncertainty(
         images.proba, head.threshold, settings, multi_label=head.multi_label_
     )
-    label = _reasons.label_unlikely(images.proba, images.given, settings)
+    label = _reasons.label_unlikely(
+        images.proba, images.given, settings, multi_label=head.multi_label_
+    )
     reasons.append(
         Reason(label.name, label.strength * images.labelled, label.counts & images.labelled)
     )

@@ -130,7 +130,9 @@ def plausible_classes(proba: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-(proba * logs).sum(axis=1)))
 
 
-def label_unlikely(proba: FloatArray, given: npt.NDArray[Any], settings: FlagSettings) -> Reason:
+def label_unlikely(
+    proba: FloatArray, given: npt.NDArray[Any], settings: FlagSettings, *, multi_label: bool
+) -> Reason:
     """Compare the label that an image has with what the head expects.
 
     Parameters
@@ -139,11 +141,13 @@ def label_unlikely(proba: FloatArray, given: npt.NDArray[Any], settings: FlagSet
     given : array of 0 and 1, shape (n, n_classes)
         The labels; single-label rows hold one 1.
     settings : FlagSettings
+    multi_label : bool
+        Then the margin is that of the one label that is least expected.
     """
-    if (given.sum(axis=1) == 1).all():
-        strength = proba.max(axis=1) - (proba * given).sum(axis=1)
-    else:
+    if multi_label:
         strength = np.clip(2 * contradiction(proba, given) - 1, 0, 1)
+    else:
+        strength = proba.max(axis=1) - (proba * given).sum(axis=1)
     return Reason(LABEL, strength, strength >= settings.label_margin)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from icehouse.review._flag import Flag, FlagReport
+from icehouse.review._records import Flag, FlagReport
 from icehouse.store import Files
 
 _NEIGHBOUR = pa.struct(

@@ -1,0 +1,91 @@
+"""Verbs that learn and answer: fit-head, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from icehouse.cli._app import EncoderName, HeadName, Json, StorePath, TaskName, app, show
+from icehouse.errors import UsageError
+
+
+@app.command()
+def fit_head(
+    store: StorePath,
+    head: Annotated[
+        str, typer.Option("--head", help="mlp, logistic, forest, xgboost or knn.")
+    ] = "logistic",
+    encoder: EncoderName = None,
+    task: TaskName = None,
+    dataset: Annotated[str | None, typer.Option(help="Only images of this dataset.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the head. Default: its kind.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="TRAIN/VAL/TEST where the source gives none. Default: 80/10/10."),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=0, help="Also cross-validate, e.g. 5.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the split and of the head.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the head, NAME=VALUE. Repeatable."),
+    ] = None,
+    json_lines: Json = False,
+) -> None:
+    """Train a head on cached features, and measure it."""
+    from icehouse.heads import FitOptions, Fractions
+    from icehouse.heads import fit_head as run
+    from icehouse.report import heads_table
+    from icehouse.store import Store
+
+    fractions = Fractions.parse(split) if split else None
+    options = FitOptions(task, encoder, dataset, name, fractions, folds, seed)
+    card = run(Store.open(store), head, _pairs(settings), options)
+    show([card], json_lines, heads_table([card]), *(f"note: {note}" for note in card.notes))
+
+
+@app.command()
+def predict(
+    store: StorePath,
+    images: Annotated[list[Path] | None, typer.Argument(help="Image files or folders.")] = None,
+    head: HeadName = None,
+    task: TaskName = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Predict the images of this dataset instead.")
+    ] = None,
+    json_lines: Json = False,
+) -> None:
+    """Answer for images, and name the ambiguous ones."""
+    from icehouse.embedder import list_folder
+    from icehouse.heads import choose_head, choose_task
+    from icehouse.report import predictions_table
+    from icehouse.review import predict_dataset, predict_files
+    from icehouse.store import Store
+
+    if bool(images) == bool(dataset):
+        raise UsageError("give image files or folders, or --dataset NAME (one of the two)")
+    opened = Store.open(store)
+    stored = choose_head(opened, choose_task(opened, task).name, head)
+    if dataset:
+        answers = predict_dataset(opened, stored, dataset)
+    else:
+        files = [
+            file
+            for path in images or []
+            for file in ([e.path for e in list_folder(path).entries] if path.is_dir() else [path])
+        ]
+        answers = predict_files(opened, stored, files)
+    doubtful = sum(bool(answer.reasons) for answer in answers)
+    summary = f"{doubtful} of {len(answers)} images are ambiguous (head {stored.card.name})"
+    show(answers, json_lines, predictions_table(answers), summary)
+
+
+def _pairs(settings: list[str] | None) -> dict[str, str]:
+    pairs = {}
+    for text in settings or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes NAME=VALUE, got {text!r}")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,72 @@
+"""Verbs that say where to look: flag, neighbours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from icehouse.cli._app import EncoderName, HeadName, Json, StorePath, TaskName, app, show
+
+
+@app.command()
+def flag(
+    store: StorePath,
+    head: HeadName = None,
+    task: TaskName = None,
+    committee: Annotated[
+        list[str] | None,
+        typer.Option(help="Another head to compare with. Repeatable. Default: all of the task."),
+    ] = None,
+    band: Annotated[float, typer.Option(help="Near the threshold: within this.")] = 0.1,
+    min_probability: Annotated[float, typer.Option(help="Low probability: below this.")] = 0.6,
+    min_margin: Annotated[float, typer.Option(help="Small margin: below this.")] = 0.2,
+    folds: Annotated[int, typer.Option(min=2, help="For out-of-fold probabilities.")] = 5,
+    order: Annotated[str, typer.Option(help="doubt or ambiguity.")] = "doubt",
+    top: Annotated[int, typer.Option(min=1, help="Rows in the table and on the sheet.")] = 12,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files. Default: the head's.")
+    ] = None,
+    json_lines: Json = False,
+) -> None:
+    """Name the images that a person should look at again, and why."""
+    from icehouse.heads import choose_head, choose_task
+    from icehouse.report import contact_sheet, counts_table, flags_table
+    from icehouse.review import FlagSettings, write_flags
+    from icehouse.review import flag as run
+    from icehouse.store import Store
+
+    opened = Store.open(store)
+    stored = choose_head(opened, choose_task(opened, task).name, head)
+    settings = FlagSettings(band=band, min_probability=min_probability, min_margin=min_margin)
+    report = run(opened, stored, settings, committee=committee, folds=folds, order=order)
+    folder = out or opened.path / stored.card.folder
+    written = write_flags(report, folder)
+    if report.flags:
+        title = f"{stored.card.task}: {len(report.flags)} of {report.images} images to look at"
+        written.append(contact_sheet(report.flags[:top], folder / "flags.png", title))
+    lines = [f"written: {path}" for path in written]
+    show(report.flags, json_lines, flags_table(report, top), counts_table(report), *lines)
+
+
+@app.command()
+def neighbours(
+    query: Annotated[str, typer.Argument(help="Image file, key in the store, or image_id.")],
+    store: StorePath,
+    encoder: EncoderName = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Whose labels to show.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 5,
+    json_lines: Json = False,
+) -> None:
+    """Show the images nearest to one."""
+    from icehouse.embedder import choose_encoder
+    from icehouse.report import neighbours_table
+    from icehouse.review import neighbours as run
+    from icehouse.store import Store
+
+    opened = Store.open(store)
+    tasks = [t.name for t in opened.labels.tasks()] if opened.has_labels else []
+    shown = task or (tasks[0] if len(tasks) == 1 else None)
+    found = run(opened, choose_encoder(opened, encoder), query, k, task=shown)
+    show(found, json_lines, neighbours_table(found))

@@ -1,0 +1,93 @@
+import io
+import shutil
+
+import pytest
+from rich.console import Console
+
+from icehouse.embedder import embed, list_source
+from icehouse.heads import list_heads, load_head
+from icehouse.report import (
+    EmbedProgress,
+    counts_table,
+    embed_table,
+    flags_table,
+    heads_table,
+    neighbours_table,
+    overview,
+    overview_tables,
+    predictions_table,
+)
+from icehouse.review import flag, neighbours, predict_files
+
+
+def text(*tables, width=80):
+    console = Console(width=width, file=io.StringIO())
+    for table in tables:
+        console.print(table)
+    return console.file.getvalue()
+
+
+def test_heads_fit_a_terminal_of_80_columns(fitted):
+    shown = text(heads_table(list_heads(fitted, "shapes")))
+    assert "…" not in shown
+    for split in ("train", "val", "test", "folds"):
+        assert split in shown
+
+
+def test_names_with_square_brackets_are_shown_as_they_are(fitted, tmp_path, pictures):
+    odd = tmp_path / "[red]odd[red].png"
+    shutil.copy(pictures / "disc/00.png", odd)
+    stored = load_head(fitted, "shapes", "logistic")
+    shown = text(predictions_table(predict_files(fitted, stored, [odd])), width=200)
+    assert "[red]odd[red].png" in shown
+
+
+def test_the_embed_table_adds_up_and_names_the_limit(store, pictures, tmp_path):
+    images = tmp_path / "some"
+    shutil.copytree(pictures, images)
+    (images / "disc" / "empty.png").touch()
+    report = embed(store, list_source(images), "descriptor")
+    shown = text(embed_table(report))
+    assert "failed: empty" in shown
+    assert report.limit in shown
+    assert report.inputs == report.encoded + report.reused + sum(report.errors.values())
+
+
+def test_flags_neighbours_and_counts_are_shown(fitted):
+    report = flag(fitted, load_head(fitted, "shapes", "logistic"))
+    assert f"{len(report.flags)} of 40 images flagged" in text(flags_table(report, 5))
+    assert "label-unlikely" in text(counts_table(report))
+    found = neighbours(fitted, fitted.encoder_ids()[0], "disc/00.png", task="shapes")
+    assert found[0].key in text(neighbours_table(found))
+
+
+def test_an_overview_counts_what_the_store_holds(fitted):
+    held = overview(fitted)
+    assert [(d.name, d.inputs, d.images, d.errors) for d in held.datasets] == [
+        ("shapes", 40, 40, {})
+    ]
+    assert [(e.name, e.vectors) for e in held.encoders] == [("descriptor", 40)]
+    assert [(t.name, t.labelled, t.classes) for t in held.tasks] == [
+        ("shapes", 40, {"disc": 20, "stripes": 20})
+    ]
+    assert [h.name for h in held.heads] == ["logistic"]
+    assert "descriptor" in text(*overview_tables(held))
+
+
+def test_an_empty_store_has_an_overview_too(store):
+    held = overview(store)
+    assert (held.datasets, held.encoders, held.tasks, held.heads) == ([], [], [], [])
+    text(*overview_tables(held))
+
+
+def test_progress_is_written_to_stderr_alone(capsys):
+    with EmbedProgress() as progress:
+        progress(1, 10, 0)
+        progress(10, 10, 2)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("split", ["test", "out-of-fold"])
+def test_one_split_has_one_row_a_head(fitted, split):
+    table = heads_table(list_heads(fitted, "shapes"), split)
+    assert table.row_count == 1

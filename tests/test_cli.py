@@ -1,0 +1,202 @@
+import contextlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from icehouse.cli import main
+from icehouse.errors import NotAStore
+from icehouse.store import Store
+
+
+class Done(NamedTuple):
+    """How a run of the command line ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def photos(pictures, tmp_path_factory):
+    """A folder with photos/ (two classes, one broken file), and a fitted store beside it."""
+    folder = tmp_path_factory.mktemp("cli")
+    shutil.copytree(pictures, folder / "photos")
+    (folder / "photos" / "disc" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    run(folder, "embed", "photos", "-s", "photos.icehouse", "-e", "descriptor")
+    run(folder, "fit-head", "-s", "photos.icehouse", "--head", "logistic", "--folds", "5")
+    return folder
+
+
+def process(folder, *words, **environment):
+    """Run the command line in this process, as a terminal of 120 columns would."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["icehouse", *words])
+        for name, value in {"COLUMNS": "120", **environment}.items():
+            patch.setenv(name, value)
+        with contextlib.chdir(folder), redirect_stdout(out), redirect_stderr(err):
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code or 0
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def run(folder, *words):
+    done = process(folder, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def lines(folder, *words):
+    return [json.loads(line) for line in run(folder, *words, "--json").splitlines()]
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\n"
+        "sys.argv = ['icehouse', '--help']\n"
+        "from icehouse.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'numpy', 'pyarrow', 'sklearn', 'PIL', 'sqlalchemy', 'timm'}\n"
+        "print('LOADED', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "fit-head" in done.stdout
+    assert "LOADED []" in done.stdout
+
+
+def test_embed_reports_every_input(photos):
+    report = lines(photos, "embed", "photos", "-s", "photos.icehouse", "-e", "descriptor")[0]
+    assert report["inputs"] == 41
+    assert report["encoded"] == 0
+    assert report["reused"] == 40
+    assert sum(report["errors"].values()) == 1
+
+
+def test_the_only_encoder_of_a_store_is_the_usual_one(photos):
+    report = lines(photos, "embed", "photos", "-s", "photos.icehouse")[0]
+    assert report["encoder_id"].startswith("descriptor")
+
+
+def test_the_store_can_be_named_by_the_environment(photos):
+    done = process(photos, "info", "--json", ICEHOUSE_STORE="photos.icehouse")
+    assert json.loads(done.stdout)["datasets"][0]["name"] == "photos"
+
+
+def test_fit_head_takes_settings_and_a_split(photos):
+    card = lines(
+        photos, "fit-head", "-s", "photos.icehouse", "--head", "knn", "--name", "near",
+        "--set", "k=3", "--split", "50/25/25",
+    )[0]  # fmt: skip
+    assert card["settings"]["k"] == 3
+    assert card["name"] == "near"
+    assert [card["metrics"][s]["n"] for s in ("train", "val", "test")] == [20, 10, 10]
+    shutil.rmtree(photos / "photos.icehouse" / "heads" / "photos" / "near")
+
+
+def test_predict_takes_files_and_folders(photos):
+    answers = lines(
+        photos, "predict", "photos/stripes", "photos/disc/01.png", "-s", "photos.icehouse"
+    )
+    assert len(answers) == 21
+    assert answers[-1]["predicted"] == ["disc"]
+    assert "images are ambiguous" in run(
+        photos, "predict", "--dataset", "photos", "-s", "photos.icehouse"
+    )
+
+
+def test_flag_writes_files_and_a_sheet(photos):
+    shown = run(photos, "flag", "-s", "photos.icehouse", "--band", "1.0", "--out", "found")
+    assert "40 of 40 images flagged" in shown
+    names = sorted(path.name for path in (photos / "found").iterdir())
+    assert names == ["flags.csv", "flags.jsonl", "flags.parquet", "flags.png"]
+    flags = lines(photos, "flag", "-s", "photos.icehouse", "--band", "1.0", "--out", "found")
+    assert flags == [
+        json.loads(line) for line in (photos / "found/flags.jsonl").read_text().splitlines()
+    ]
+
+
+def test_neighbours_takes_a_key_or_a_file(photos):
+    by_key = lines(photos, "neighbours", "disc/01.png", "-s", "photos.icehouse", "-k", "3")
+    by_file = lines(photos, "neighbours", "photos/disc/01.png", "-s", "photos.icehouse", "-k", "3")
+    assert by_key == by_file
+    assert len(by_key) == 3
+    assert by_key[0]["labels"] == ["disc"]
+
+
+def test_a_manifest_shares_images_with_a_folder(photos):
+    shutil.copytree(photos / "photos.icehouse", photos / "copy.icehouse")
+    rows = [f"photos/disc/{n:02d}.png,disc,{'train' if n < 15 else 'test'}" for n in range(20)]
+    (photos / "list.csv").write_text("\n".join(["path,label,split", *rows]))
+    report = lines(photos, "embed", "list.csv", "-s", "copy.icehouse", "--task", "listed")[0]
+    assert (report["encoded"], report["reused"]) == (0, 20)
+    assert len(Store.open(photos / "copy.icehouse").labels.present("listed")) == 20
+    done = process(photos, "fit-head", "-s", "copy.icehouse")
+    assert "several tasks; choose one with --task: listed, photos" in done.stderr
+
+
+WRONG = [
+    (["embed", "nowhere", "-s", "x"], 1, "there is no folder"),
+    (["embed", "empty", "-s", "x"], 1, "holds no files"),
+    (["embed", "nopath.csv", "-s", "x"], 1, "has no column 'path'"),
+    (["embed", "photos", "-s", "full"], 2, "exists and is not a store"),
+    (["embed", "photos", "-s", "y", "-e", "resnet"], 1, "no encoder 'resnet'"),
+    (["embed", "photos", "-s", "x", "-e", "timm:local-dir:empty"], 1, "no config.json"),
+    (["embed", "photos", "-s", "newer"], 1, "Upgrade with"),
+    (["info", "-s", "nowhere"], 1, "there is no store at"),
+    (["info", "-s", "full"], 1, "is not a store"),
+    (["fit-head", "-s", "photos.icehouse", "--head", "oak"], 1, "no head 'oak'"),
+    (["fit-head", "-s", "photos.icehouse", "--set", "C"], 2, "NAME=VALUE"),
+    (["fit-head", "-s", "photos.icehouse", "--set", "depth=3"], 2, "no setting 'depth'"),
+    (["fit-head", "-s", "photos.icehouse", "--set", "C=many"], 2, "cannot be read as float"),
+    (["fit-head", "-s", "photos.icehouse", "--split", "80/20"], 2, "TRAIN/VAL/TEST"),
+    (["fit-head", "-s", "photos.icehouse", "-e", "clip"], 2, "no encoder 'clip'"),
+    (["fit-head", "-s", "photos.icehouse", "-t", "cats"], 2, "no task 'cats'"),
+    (["flag", "-s", "photos.icehouse", "--head", "oak"], 2, "no head 'oak'"),
+    (["predict", "-s", "photos.icehouse"], 2, "give image files or folders, or --dataset"),
+    (["neighbours", "zzz", "-s", "photos.icehouse"], 2, "no image in the store"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "message"), WRONG)
+def test_an_error_is_one_message_without_a_traceback(photos, words, code, message):
+    (photos / "empty").mkdir(exist_ok=True)
+    (photos / "nopath.csv").write_text("file\nx.png\n")
+    (photos / "full").mkdir(exist_ok=True)
+    (photos / "full" / "letter.txt").write_text("dear")
+    (photos / "newer").mkdir(exist_ok=True)
+    (photos / "newer" / "store.json").write_text('{"format_version": 99}')
+    before = snapshot(photos / "photos.icehouse")
+    done = process(photos, *words)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert snapshot(photos / "photos.icehouse") == before
+
+
+def test_debug_lets_the_error_through_with_its_traceback(photos):
+    with pytest.raises(NotAStore, match="there is no store at nowhere"):
+        process(photos, "info", "-s", "nowhere", "--debug")
+
+
+def test_the_version_is_printed():
+    assert process(".", "--version").stdout.startswith("icehouse ")
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -1,0 +1,83 @@
+"""Every command and every Python example of the documentation is run."""
+
+import contextlib
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from icehouse.cli import main
+
+ROOT = Path(__file__).parent.parent
+NOT_OURS = ("git ", "make ", "pip ")
+
+
+@pytest.fixture
+def workplace(pictures, tmp_path):
+    """photos/fields and photos/roads, new/ with two images, and the manifest of the tutorial."""
+    for kind, name in (("disc", "fields"), ("stripes", "roads")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(20):
+            with Image.open(pictures / kind / f"{number:02d}.png") as image:
+                image.convert("RGB").save(tmp_path / "photos" / name / f"{number}.jpg", quality=95)
+    (tmp_path / "new").mkdir()
+    with Image.open(pictures / "disc" / "03.png") as image:
+        image.rotate(90).save(tmp_path / "new" / "a.png")
+    tutorial = (ROOT / "docs" / "tutorial.md").read_text()
+    (tmp_path / "photos.csv").write_text(blocks(tutorial, "csv")[0])
+    with contextlib.chdir(tmp_path):
+        yield tmp_path
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands(path):
+    for block in blocks((ROOT / path).read_text(), "console"):
+        for line in block.splitlines():
+            words = line.removeprefix("$ ").partition("    #")[0]
+            if not words.startswith(NOT_OURS):
+                yield shlex.split(words)
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/tutorial.md"])
+def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
+    found = list(commands(path))
+    assert len(found) >= 7
+    for words in found:
+        assert words[0] == "icehouse"
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit, match=r"^0$"):
+            main()
+    assert capsys.readouterr().out
+
+
+def test_python_of_the_readme_runs(workplace, capsys):
+    for block in blocks((ROOT / "README.md").read_text(), "python"):
+        exec(compile(block, "README.md", "exec"), {})
+    assert float(capsys.readouterr().out.splitlines()[0]) > 0.9
+
+
+def test_make_targets_of_the_readme_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\$ make (\w+)", (ROOT / "README.md").read_text()):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_reasons_of_the_tutorial_are_those_of_the_code():
+    from icehouse.review import _reasons
+
+    named = set(re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs/tutorial.md").read_text(), re.M))
+    assert named == {
+        _reasons.THRESHOLD,
+        _reasons.PROBABILITY,
+        _reasons.MARGIN,
+        _reasons.ENTROPY,
+        _reasons.LABEL,
+        _reasons.HEADS,
+        _reasons.NEIGHBOURS,
+    }

@@ -1,0 +1,159 @@
+"""What the package promises as a whole: its surface, its layers, its sizes."""
+
+import ast
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import icehouse
+from icehouse import errors
+from icehouse.errors import MissingExtra
+
+PACKAGE = Path(icehouse.__file__).parent
+ROOT = PACKAGE.parent
+LAYERS = ("cli", "demo", "report", "review", "heads", "embedder", "store", "errors")
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+SURFACE = {
+    "icehouse": ["__version__"],
+    "icehouse.cli": ["app", "main"],
+    "icehouse.store": [
+        "FORMAT_VERSION", "Catalog", "CatalogRow", "FeatureMatrix", "FeatureShards", "Files",
+        "IdArray", "LabelEvent", "LabelLog", "Place", "Store", "Task", "check_name",
+        "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "positions",
+        "unit",
+    ],
+    "icehouse.embedder": [
+        "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder", "EncoderRequest",
+        "EncoderSpec", "Entry", "ImageInfo", "Listing", "PreprocessSpec", "choose_encoder",
+        "decode", "embed", "find_request", "list_folder", "list_manifest", "list_source",
+        "open_encoder", "probe", "read_file", "reopen_encoder", "similarity",
+    ],
+    "icehouse.heads": [
+        "KINDS", "FitOptions", "Fractions", "Head", "HeadCard", "LabelledSet", "Metrics",
+        "OutOfFold", "StoredHead", "choose_head", "choose_task", "fit_head", "fit_temperature",
+        "folds_of", "list_heads", "load_head", "load_labelled", "make_head", "measure",
+        "out_of_fold", "save_head", "scale", "training_set",
+    ],
+    "icehouse.review": [
+        "Flag", "FlagReport", "FlagSettings", "Found", "Neighbour", "Prediction", "Reason", "flag",
+        "neighbours", "predict_dataset", "predict_files", "uncertainty", "vectors_of",
+        "write_flags",
+    ],
+    "icehouse.report": [
+        "DatasetSummary", "EmbedProgress", "EncoderSummary", "Overview", "TaskSummary",
+        "contact_sheet", "counts_table", "embed_table", "flags_table", "heads_table",
+        "neighbours_table", "overview", "overview_tables", "predictions_table",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SURFACE)
+def test_the_public_surface_is_pinned(name):
+    module = importlib.import_module(name)
+    assert module.__all__ == SURFACE[name]
+    for each in module.__all__:
+        assert hasattr(module, each)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room not in LAYERS:
+        return
+    for module in imported(path):
+        if module.startswith("icehouse."):
+            other = module.split(".")[1]
+            assert LAYERS.index(other) >= LAYERS.index(room), f"{path} imports {module}"
+            private = module.split(".")[2:]
+            assert not private or other == room, f"{path} imports {module}, private to {other}"
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_and_functions_can_be_read_in_one_sitting(path):
+    assert len(path.read_text().splitlines()) <= 300
+    for node in ast.walk(ast.parse(path.read_text())):
+        # A verb of the command line has a parameter for each of its options.
+        if (
+            isinstance(node, ast.FunctionDef)
+            and path.parent.name != "cli"
+            and node.name != "__init__"
+        ):
+            code = (
+                node.end_lineno - node.body[0].end_lineno
+                if ast.get_docstring(node)
+                else (node.end_lineno - node.lineno)
+            )
+            assert code <= 50, f"{path}: {node.name} has {code} lines"
+            arguments = node.args
+            assert len(arguments.args) + len(arguments.kwonlyargs) <= 8, f"{path}: {node.name}"
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is():
+    drawn = re.findall(r"[├└]── (\w+)", errors.__doc__)
+    kinds = [k for k in vars(errors).values() if isinstance(k, type)]
+    real = {k.__name__ for k in kinds if issubclass(k, errors.IcehouseError)}
+    assert set(drawn) == real - {"IcehouseError"}
+    assert set(errors.__all__) == real | {"ImageErrorKind"}
+    depth = {n: len(i) for i, n in re.findall(r"\n([│ ├└─]*)── (\w+)", errors.__doc__)}
+    for kind in kinds:
+        if kind.__name__ in drawn:
+            parent = kind.__mro__[1].__name__
+            assert depth.get(parent, -1) < depth[kind.__name__]
+
+
+def test_install_lines_of_missing_extras_are_in_pyproject():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    found = [
+        match
+        for path in FILES
+        for match in re.findall(r'MissingExtra\("([\w-]+)", "([\w-]+)"\)', path.read_text())
+    ]
+    assert found
+    for package, extra in found:
+        assert any(line.startswith(package) for line in extras[extra])
+        assert f"pip install 'icehouse[{extra}]'" in str(MissingExtra(package, extra))
+
+
+def test_every_raises_has_a_match():
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "raises"
+            ):
+                names = {keyword.arg for keyword in node.keywords}
+                assert "match" in names, f"{path}:{node.lineno}"
+
+
+def test_every_public_thing_has_a_docstring():
+    for name in SURFACE:
+        module = importlib.import_module(name)
+        for each in module.__all__:
+            thing = getattr(module, each)
+            if callable(thing) and each != "IdArray":
+                assert thing.__doc__, f"{name}.{each}"
+
+
+def test_constraints_pin_every_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = (ROOT / "constraints.txt").read_text().lower().replace("_", "-")
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    wanted = [line for group in groups for line in group]
+    for line in wanted:
+        package = re.match(r"[\w.-]+", line).group().lower()
+        assert re.search(rf"^{re.escape(package)}==", pins, re.MULTILINE), package
