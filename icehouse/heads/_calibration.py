@@ -30,6 +30,12 @@ def scale(proba: FloatArray, temperature: float, *, multi_label: bool = False) -
     proba : array, shape (n, n_classes)
     temperature : float
     multi_label : bool
+
+    Examples
+    --------
+    >>> scale(np.array([[0.9, 0.1], [0.5, 0.5]]), temperature=2.0).round(2)
+    array([[0.75, 0.25],
+           [0.5 , 0.5 ]])
     """
     wide = np.clip(proba.astype(np.float64), CLIP, 1 - CLIP)
     if multi_label:

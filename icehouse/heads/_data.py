@@ -84,6 +84,11 @@ class Fractions:
         ------
         UsageError
             Not three shares, or none to train on.
+
+        Examples
+        --------
+        >>> Fractions.parse("3/1/0")
+        Fractions(train=0.75, val=0.25, test=0.0)
         """
         try:
             shares = [float(part) for part in text.split("/")]

@@ -125,7 +125,13 @@ def margins(proba: FloatArray) -> FloatArray:
 
 
 def plausible_classes(proba: FloatArray) -> FloatArray:
-    """Return exp(entropy), shape (n,): 1 for certainty, k for k classes equally probable."""
+    """Return exp(entropy), shape (n,): 1 for certainty, k for k classes equally probable.
+
+    Examples
+    --------
+    >>> plausible_classes(np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])).round(3)
+    array([1., 2.])
+    """
     logs = np.log(np.clip(proba, 1e-12, None))
     return np.asarray(np.exp(-(proba * logs).sum(axis=1)))
 

@@ -59,6 +59,12 @@ def positions(wanted: IdArray, among: IdArray) -> npt.NDArray[np.int64]:
     Returns
     -------
     array of int64, shape (n,)
+
+    Examples
+    --------
+    >>> ids = ids_from_bytes([image_id(b"a"), image_id(b"b"), image_id(b"c")])
+    >>> positions(ids[[2, 0]], among=ids[1:])
+    array([ 1, -1])
     """
     if not len(among):
         return np.full(len(wanted), -1, dtype=np.int64)

@@ -19,6 +19,7 @@ from icehouse.errors import LookupFailed, StoreCorrupt, StoreUnwritable, UsageEr
 
 SINGLE, MULTI = "single", "multi"
 SOURCE_ORIGIN = "source"
+IN_CHUNK = 1000  # values in one SQL statement; databases limit them
 
 _metadata = sa.MetaData()
 _tasks = sa.Table(
@@ -203,19 +204,28 @@ class LabelLog:
         Reading the same source again, or from another place, adds nothing: an older
         statement of a source does not override what a person has said since.
         """
-        if not labels:
-            return
-        said = {
-            event.image_id: event.labels
-            for event in self.events(task)
-            if event.origin == SOURCE_ORIGIN
-        }
+        said = self._said_by_sources(task, [image for image, _ in labels])
         news = []
         for image, given in labels:
             if said.get(image) != given:
                 said[image] = given
                 news.append((image, given))
-        self.record(task, news, annotator=source, origin=SOURCE_ORIGIN)
+        if news:
+            self.record(task, news, annotator=source, origin=SOURCE_ORIGIN)
+
+    def _said_by_sources(self, task: str, images: list[bytes]) -> dict[bytes, tuple[str, ...]]:
+        said = {}
+        with self._begin() as db:
+            for start in range(0, len(images), IN_CHUNK):
+                query = (
+                    sa.select(_events.c.image_id, _events.c.labels)
+                    .where(_events.c.task == task, _events.c.origin == SOURCE_ORIGIN)
+                    .where(_events.c.image_id.in_(images[start : start + IN_CHUNK]))
+                    .order_by(_events.c.seq)
+                )
+                for image, labels in db.execute(query):
+                    said[bytes(image)] = tuple(json.loads(labels))
+        return said
 
     def undo(self, seq: int, *, annotator: str, origin: str = "cli") -> None:
         """Take back an event (which may itself be an undo) by appending another one."""

@@ -43,6 +43,15 @@ def nearest(
         Cosine similarity in [-1, 1], falling; higher is nearer.
     index : array of int64, shape (q, k)
         Rows of ``base``. Equal similarities come in the order of their rows.
+
+    Examples
+    --------
+    >>> base = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> similarity, index = nearest(np.array([[2.0, 0.0]]), base, k=2)
+    >>> index
+    array([[0, 2]])
+    >>> similarity.round(3)
+    array([[1.   , 0.707]], dtype=float32)
     """
     found = min(k, len(base) - (skip is not None))
     similarity = np.empty((len(queries), max(found, 0)), np.float32)
