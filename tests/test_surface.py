@@ -24,6 +24,7 @@ SURFACE = {
         "FORMAT_VERSION", "Catalog", "CatalogRow", "FeatureMatrix", "FeatureShards", "Files",
         "IdArray", "LabelEvent", "LabelLog", "Place", "Store", "Task", "check_name",
         "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "positions",
+        "record_claims",
         "unit",
     ],
     "icehouse.embedder": [

@@ -19,7 +19,7 @@ from icehouse.embedder._run import Progress, run
 from icehouse.embedder._sources import Listing
 from icehouse.embedder._writer import Writer
 from icehouse.errors import SourceError
-from icehouse.store import CatalogRow, Store, check_name
+from icehouse.store import CatalogRow, Store, check_name, record_claims
 
 LIBRARIES = ("torch", "timm", "open-clip-torch", "scikit-image", "pillow", "simplejpeg")
 
@@ -90,14 +90,14 @@ def embed(
     refuse_stranger(dataset, listing, known)
 
     work = _resolve(store, request, listing, known, options)
-    task = _prepare_task(store, listing, task or dataset)
     spec = work.encoder.spec if work.encoder else None
-    writer = Writer(store, spec, dataset, task, listing.source, work.done)
+    writer = Writer(store, spec, dataset, work.done)
     writer.add_rows(work.plan.rows)
     if work.encoder is None or work.encoder_id is None or not work.plan.todo:
         writer.commit()
         if work.encoder_id is None:
             raise SourceError(_nothing_readable(listing, work.plan))
+        _record_labels(store, listing, dataset, task)
         return make_report(dataset, work.encoder_id, listing, work.plan, writer)
     started = time.perf_counter()
     pipeline = Pipeline(
@@ -109,7 +109,10 @@ def embed(
         workers=options.workers,
         max_pixels=options.max_pixels,
     )
-    run(pipeline, writer, work.plan, len(listing.entries), progress)
+    try:
+        run(pipeline, writer, work.plan, len(listing.entries), progress)
+    finally:  # labels of what was done before an interrupt are labels too
+        _record_labels(store, listing, dataset, task)
     seconds = time.perf_counter() - started
     return make_report(dataset, work.encoder_id, listing, work.plan, writer, pipeline, seconds)
 
@@ -147,13 +150,13 @@ def _resolve(
     return _Work(plan, done, encoder_id, encoder)
 
 
-def _prepare_task(store: Store, listing: Listing, task: str) -> str | None:
+def _record_labels(store: Store, listing: Listing, dataset: str, task: str | None) -> None:
     classes = {label for entry in listing.entries for label in entry.labels or ()}
-    if not classes:
-        return None
-    kind = "multi" if listing.multi_label else "single"
-    store.labels.ensure_task(check_name("task", task), kind, classes)
-    return task
+    if classes and dataset in store.catalog.datasets():
+        name = check_name("task", task or dataset)
+        kind = "multi" if listing.multi_label else "single"
+        store.labels.ensure_task(name, kind, classes)
+        record_claims(store.catalog, store.labels, dataset, name)
 
 
 def _plan(

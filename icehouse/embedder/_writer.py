@@ -1,4 +1,4 @@
-"""Collect outcomes and commit them: vectors first, then labels, then catalog rows.
+"""Collect outcomes and commit them: vectors first, then catalog rows.
 
 In that order a killed run never leaves a row whose vector is missing for good: what has no row
 is read again by the next run, and found to have its vector already.
@@ -28,7 +28,7 @@ class Writer:
     store : Store
     spec : EncoderSpec or None
         None for a run that has nothing to encode.
-    dataset, task, source : str
+    dataset : str
     done : frozenset of bytes
         The images that had a vector before the run.
     """
@@ -38,15 +38,11 @@ class Writer:
         store: Store,
         spec: EncoderSpec | None,
         dataset: str,
-        task: str | None,
-        source: str,
         done: frozenset[bytes],
     ) -> None:
         self._store = store
         self._spec = spec
         self._dataset = dataset
-        self._task = task
-        self._source = source
         self._done = set(done)
         self._rows: list[CatalogRow] = []
         self._ids: list[bytes] = []
@@ -89,10 +85,6 @@ class Writer:
             features = self._store.features(self._spec.encoder_id)
             vectors = np.concatenate(self._vectors)
             features.append(ids_from_bytes(self._ids), vectors, self._spec.stored_as)
-        if self._task is not None:
-            said = [(r.image_id, r.labels) for r in self._rows if _states_label(r)]
-            pairs = [(image, labels) for image, labels in said if image and labels is not None]
-            self._store.labels.record_from_source(self._task, pairs, self._source)
         self._store.catalog.append(self._dataset, self._rows)
         self._rows, self._ids, self._vectors = [], [], []
         self._last_commit = time.monotonic()
@@ -113,10 +105,6 @@ class Writer:
     def _add_error(self, row: CatalogRow) -> None:
         self._rows.append(row)
         self.errors[str(row.error)] += 1
-
-
-def _states_label(row: CatalogRow) -> bool:
-    return row.labels is not None and row.image_id is not None and not row.gone
 
 
 def _as_failed(row: CatalogRow, first: CatalogRow) -> CatalogRow:

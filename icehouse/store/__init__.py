@@ -1,6 +1,7 @@
 """The store: what is kept on disk, and exact search in it."""
 
 from icehouse.store._catalog import Catalog, CatalogRow
+from icehouse.store._claims import record_claims
 from icehouse.store._features import FeatureMatrix, FeatureShards
 from icehouse.store._files import Files, check_name
 from icehouse.store._ids import (
@@ -35,5 +36,6 @@ __all__ = [
     "image_id",
     "nearest",
     "positions",
+    "record_claims",
     "unit",
 ]

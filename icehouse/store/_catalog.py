@@ -8,6 +8,7 @@ typed error, never both: ``n_inputs = n_images + n_errors``.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from icehouse.errors import LookupFailed, StoreCorrupt
 from icehouse.store._files import Files
 from icehouse.store._ids import ID_TYPE
 
+SHARD = re.compile(r"\d{8}-[0-9a-f]{12}\.parquet")
 SCHEMA = pa.schema(
     [
         pa.field("dataset", pa.string(), nullable=False),
@@ -107,7 +109,7 @@ class Catalog:
 
     def datasets(self) -> list[str]:
         """Return the names of the datasets, sorted."""
-        return self._files.folders("catalog")
+        return [name for name in self._files.folders("catalog") if self._shards(name)]
 
     def append(self, dataset: str, rows: Iterable[CatalogRow]) -> None:
         """Commit rows of one dataset as one shard; no rows, no shard."""
@@ -117,13 +119,12 @@ class Catalog:
         ]
         if not records:
             return
-        folder = f"catalog/{dataset}"
-        shards = self._files.names(folder, ".parquet")
+        shards = self._shards(dataset)
         number = 1 + int(shards[-1].rpartition("/")[2].partition("-")[0]) if shards else 0
         sink = pa.BufferOutputStream()
         pq.write_table(pa.Table.from_pylist(records, SCHEMA), sink, compression="zstd")
         data = memoryview(sink.getvalue())
-        self._files.commit(f"{folder}/{number:08d}-{_tag(data)}.parquet", data)
+        self._files.commit(f"catalog/{dataset}/{number:08d}-{_tag(data)}.parquet", data)
 
     def rows(self, dataset: str, columns: list[str] | None = None) -> pa.Table:
         """Return the rows in force of one dataset.
@@ -144,7 +145,7 @@ class Catalog:
         LookupFailed
             No such dataset.
         """
-        shards = self._files.names(f"catalog/{dataset}", ".parquet")
+        shards = self._shards(dataset)
         if not shards:
             have = ", ".join(self.datasets()) or "none"
             raise LookupFailed(f"the store has no dataset {dataset!r}; it has: {have}")
@@ -163,10 +164,14 @@ class Catalog:
         empty = pa.schema([SCHEMA.field(name) for name in columns]).empty_table()
         return pa.concat_tables([empty, *tables])
 
+    def _shards(self, dataset: str) -> list[str]:
+        names = self._files.names(f"catalog/{dataset}", ".parquet")
+        return [name for name in names if SHARD.fullmatch(name.rpartition("/")[2])]
+
     def _read(self, name: str, columns: list[str]) -> pa.Table:
         try:
-            return pq.ParquetFile(self._files.path(name)).read(columns)
-        except (pa.ArrowException, OSError) as error:
+            return pq.ParquetFile(self._files.path(name)).read(columns).select(columns)
+        except (pa.ArrowException, OSError, KeyError) as error:
             raise StoreCorrupt(f"catalog shard {name} is damaged: {error}") from error
 
 

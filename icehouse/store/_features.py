@@ -113,8 +113,13 @@ class FeatureShards:
         Raises
         ------
         VectorError
-            A vector is not finite, or too large for float16. Nothing is written.
+            Not one vector for each id; or a vector that is not finite, or too large for
+            float16. Nothing is written.
         """
+        if vectors.ndim != 2 or len(vectors) != len(ids) or not vectors.size:
+            raise VectorError(
+                f"{len(ids)} images take vectors of shape ({len(ids)}, D), got {vectors.shape}"
+            )
         with np.errstate(over="ignore"):
             stored = np.ascontiguousarray(vectors, dtype=DTYPES[dtype])
         _refuse_non_finite(ids, vectors, stored, dtype)
@@ -150,9 +155,11 @@ class FeatureShards:
 
     def ids(self) -> IdArray:
         """Return the identities of all images that have a vector, shape (n,), unique."""
-        parts = [self._open(name).read(["image_id"])["image_id"] for name in self.shards()]
-        found = [ids_from_arrow(part) for part in parts]
-        return np.unique(np.concatenate(found)) if found else np.empty(0, ID_DTYPE)
+        found = [np.empty(0, ID_DTYPE)]
+        for name in self.shards():
+            table = self._read(name, self._open(name), None, ["image_id", "view"])
+            found.append(ids_from_arrow(table["image_id"])[table["view"].to_numpy() == 0])
+        return np.unique(np.concatenate(found))
 
     def load(self) -> FeatureMatrix:
         """Read all vectors of view 0 into one array.
@@ -161,27 +168,30 @@ class FeatureShards:
         -------
         FeatureMatrix
             One row an image, in the order of the shards' names.
+
+        Raises
+        ------
+        StoreCorrupt
+            A shard is damaged, or is none of this encoder.
         """
         opened = [(name, self._open(name)) for name in self.shards()]
         rows = sum(shard.metadata.num_rows for _, shard in opened)
+        kinds = {shard.schema_arrow.field("vector").type for _, shard in opened}
+        if len(kinds) > 1:
+            raise StoreCorrupt(f"{self.folder} holds vectors of several types: {kinds}")
+        kind = kinds.pop() if kinds else pa.list_(pa.float16(), 0)
         ids = np.empty(rows, ID_DTYPE)
         views = np.empty(rows, np.int16)
-        vectors: npt.NDArray[np.floating[Any]] = np.empty((0, 0), np.float16)
+        vectors = np.empty((rows, kind.list_size), kind.value_type.to_pandas_dtype())
         end = 0
         for name, shard in opened:
-            kind = shard.schema_arrow.field("vector").type
-            if not end:
-                vectors = np.empty((rows, kind.list_size), kind.value_type.to_pandas_dtype())
             for group in range(shard.metadata.num_row_groups):
-                try:
-                    table = shard.read_row_group(group)
-                except (pa.ArrowException, OSError) as error:
-                    raise StoreCorrupt(f"shard {name} is damaged: {error}") from error
+                table = self._read(name, shard, group, ["image_id", "view", "vector"])
                 start, end = end, end + len(table)
                 ids[start:end] = ids_from_arrow(table["image_id"])
                 views[start:end] = table["view"].to_numpy()
                 flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=True)
-                vectors[start:end] = flat.reshape(len(table), -1)
+                vectors[start:end] = flat.reshape(-1, kind.list_size)
         # Two writers at work at once may both have stored an image: keep its first row.
         plain = np.flatnonzero(views == 0)
         _, first = np.unique(ids[plain], return_index=True)
@@ -192,7 +202,22 @@ class FeatureShards:
 
     def _open(self, name: str) -> pq.ParquetFile:
         try:
-            return pq.ParquetFile(self._files.path(name), memory_map=True)
+            shard = pq.ParquetFile(self._files.path(name), memory_map=True)
+            schema = shard.schema_arrow
+            rows = int((schema.metadata or {})[b"icehouse.rows"])
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise StoreCorrupt(f"shard {name} is damaged: {error!r}") from error
+        if schema.names != ["image_id", "view", "vector"] or rows != shard.metadata.num_rows:
+            raise StoreCorrupt(f"shard {name} has not the {rows} rows and columns that it states")
+        return shard
+
+    def _read(
+        self, name: str, shard: pq.ParquetFile, group: int | None, columns: list[str]
+    ) -> pa.Table:
+        try:
+            if group is None:
+                return shard.read(columns)
+            return shard.read_row_group(group, columns)
         except (pa.ArrowException, OSError) as error:
             raise StoreCorrupt(f"shard {name} is damaged: {error}") from error
 

@@ -30,7 +30,8 @@ def check_name(what: str, name: str) -> str:
     UsageError
         It is empty, begins with a dot, is too long or holds a slash or control character.
     """
-    if not name or name.startswith(".") or len(name.encode()) > 200 or not name.isprintable():
+    # Lone surrogates are not printable, so what is encoded here can be.
+    if not name.isprintable() or not name or name.startswith(".") or len(name.encode()) > 200:
         raise UsageError(f"{name!r} cannot be the name of a {what}; take letters and digits")
     if "/" in name or "\\" in name:
         raise UsageError(f"{name!r} cannot be the name of a {what}: it holds a slash")
@@ -92,7 +93,7 @@ class Files:
         """List the committed files of a folder, sorted, as names relative to the root."""
         try:
             found = os.listdir(self.path(folder))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(
             f"{folder}/{name}"
@@ -105,14 +106,14 @@ class Files:
         try:
             with os.scandir(self.path(folder)) as entries:
                 return sorted(entry.name for entry in entries if entry.is_dir())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def sweep(self, folder: str) -> None:
         """Remove temporary files that a killed writer left more than an hour ago."""
         try:
             leftovers = [n for n in os.listdir(self.path(folder)) if n.startswith(TEMPORARY)]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         for name in leftovers:
             path = self.path(folder) / name

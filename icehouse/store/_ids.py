@@ -28,7 +28,10 @@ def image_id(data: bytes) -> bytes:
 
 def ids_from_bytes(ids: Iterable[bytes]) -> IdArray:
     """Return 32-byte strings as an array of shape (n,) and dtype V32."""
-    return np.frombuffer(b"".join(ids), dtype=ID_DTYPE)
+    strings = list(ids)
+    if any(len(each) != ID_BYTES for each in strings):
+        raise ValueError(f"an image_id has {ID_BYTES} bytes")
+    return np.frombuffer(b"".join(strings), dtype=ID_DTYPE)
 
 
 def ids_from_arrow(column: pa.Array | pa.ChunkedArray) -> IdArray:

@@ -8,48 +8,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, OperationalError
 
-from icehouse.errors import LookupFailed, StoreCorrupt, StoreUnwritable, UsageError
+from icehouse.errors import LookupFailed, StoreCorrupt, UsageError
+from icehouse.store._ids import ID_BYTES
+from icehouse.store._label_tables import CLASSES, EVENTS, TASKS, LabelDatabase
 
 SINGLE, MULTI = "single", "multi"
-SOURCE_ORIGIN = "source"
-IN_CHUNK = 1000  # values in one SQL statement; databases limit them
+KINDS = (SINGLE, MULTI)
 
-_metadata = sa.MetaData()
-_tasks = sa.Table(
-    "tasks",
-    _metadata,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("kind", sa.String, nullable=False),
-)
-_classes = sa.Table(
-    "classes",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("task", sa.String, sa.ForeignKey("tasks.name"), nullable=False),
-    sa.Column("name", sa.String, nullable=False),
-    sa.UniqueConstraint("task", "name"),
-)
-_events = sa.Table(
-    "events",
-    _metadata,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("task", sa.String, sa.ForeignKey("tasks.name"), nullable=False),
-    sa.Column("image_id", sa.LargeBinary(32), nullable=False),
-    sa.Column("labels", sa.String),
-    sa.Column("annotator", sa.String, nullable=False),
-    sa.Column("time", sa.Float, nullable=False),
-    sa.Column("origin", sa.String, nullable=False),
-    sa.Column("note", sa.String),
-    sa.Column("undoes", sa.Integer, sa.ForeignKey("events.seq")),
-    sa.Index("events_by_image", "task", "image_id"),
-)
+Statement = tuple[tuple[str, ...], str | None]
+"""Labels, and a note."""
 
 
 @dataclass(frozen=True)
@@ -105,25 +77,20 @@ class LabelLog:
 
     Parameters
     ----------
-    url : str
-        SQLAlchemy database URL (``sqlite:///…/labels.sqlite``).
+    url : str or sqlalchemy.URL
+        Of the database (``sqlite:///…/labels.sqlite``).
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._engine = sa.create_engine(url)
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _durable)
-        with self._begin() as db:
-            _metadata.create_all(db)
+    def __init__(self, url: str | sa.URL) -> None:
+        self._database = LabelDatabase(url)
 
     def tasks(self) -> list[Task]:
         """Return all tasks, sorted by name."""
-        with self._begin() as db:
-            kinds = db.execute(sa.select(_tasks).order_by(_tasks.c.name)).all()
-            classes = db.execute(sa.select(_classes).order_by(_classes.c.id)).all()
+        with self._database.read() as db:
+            found = db.execute(sa.select(TASKS).order_by(TASKS.c.name)).all()
+            named = db.execute(sa.select(CLASSES).order_by(CLASSES.c.id)).all()
         return [
-            Task(t.name, t.kind, tuple(c.name for c in classes if c.task == t.name)) for t in kinds
+            Task(t.name, t.kind, tuple(c.name for c in named if c.task == t.name)) for t in found
         ]
 
     def task(self, name: str) -> Task:
@@ -135,20 +102,28 @@ class LabelLog:
         return tasks[name]
 
     def ensure_task(self, name: str, kind: str, classes: Iterable[str] = ()) -> None:
-        """Create a task where there is none, and add the classes that it lacks."""
-        with self._begin() as db:
-            had = db.execute(sa.select(_tasks.c.kind).where(_tasks.c.name == name)).scalar()
+        """Create a task where there is none, and add the classes that it lacks.
+
+        Raises
+        ------
+        UsageError
+            The task takes labels of the other kind.
+        """
+        if kind not in KINDS:
+            raise UsageError(f"a task is {SINGLE} or {MULTI}, got {kind!r}")
+        with self._database.write() as db:
+            had = db.execute(sa.select(TASKS.c.kind).where(TASKS.c.name == name)).scalar()
             if had is None:
-                db.execute(sa.insert(_tasks).values(name=name, kind=kind))
+                db.execute(sa.insert(TASKS).values(name=name, kind=kind))
             elif had != kind:
                 raise UsageError(
                     f"task {name!r} takes {had} labels, but got {kind} ones; "
                     "give these labels a task of their own with --task"
                 )
-            known = set(db.scalars(sa.select(_classes.c.name).where(_classes.c.task == name)))
+            known = set(db.scalars(sa.select(CLASSES.c.name).where(CLASSES.c.task == name)))
             new = [{"task": name, "name": c} for c in sorted(set(classes) - known)]
             if new:
-                db.execute(sa.insert(_classes), new)
+                db.execute(sa.insert(CLASSES), new)
 
     def record(
         self,
@@ -166,12 +141,14 @@ class LabelLog:
         LookupFailed
             No such task.
         UsageError
-            A label that is not among the task's classes, or not exactly one in a
-            single-label task.
+            A label that is not among the task's classes, not exactly one in a single-label
+            task, or an image_id that is none.
         """
         asked = self.task(task)
         known = set(asked.classes)
-        for _, given in labels:
+        for image, given in labels:
+            if len(image) != ID_BYTES:
+                raise UsageError(f"an image_id has {ID_BYTES} bytes, got {len(image)}")
             if unknown := set(given) - known:
                 raise UsageError(
                     f"{sorted(unknown)} not among the classes of task {task!r}: "
@@ -193,48 +170,29 @@ class LabelLog:
             for image, given in labels
         ]
         if rows:
-            with self._begin() as db:
-                db.execute(sa.insert(_events), rows)
+            with self._database.write() as db:
+                db.execute(sa.insert(EVENTS), rows)
 
-    def record_from_source(
-        self, task: str, labels: Sequence[tuple[bytes, tuple[str, ...]]], source: str
-    ) -> None:
-        """Append what a source says, where it says something new.
-
-        Reading the same source again, or from another place, adds nothing: an older
-        statement of a source does not override what a person has said since.
-        """
-        said = self._said_by_sources(task, [image for image, _ in labels])
-        news = []
-        for image, given in labels:
-            if said.get(image) != given:
-                said[image] = given
-                news.append((image, given))
-        if news:
-            self.record(task, news, annotator=source, origin=SOURCE_ORIGIN)
-
-    def _said_by_sources(self, task: str, images: list[bytes]) -> dict[bytes, tuple[str, ...]]:
-        said = {}
-        with self._begin() as db:
-            for start in range(0, len(images), IN_CHUNK):
-                query = (
-                    sa.select(_events.c.image_id, _events.c.labels)
-                    .where(_events.c.task == task, _events.c.origin == SOURCE_ORIGIN)
-                    .where(_events.c.image_id.in_(images[start : start + IN_CHUNK]))
-                    .order_by(_events.c.seq)
-                )
-                for image, labels in db.execute(query):
-                    said[bytes(image)] = tuple(json.loads(labels))
-        return said
+    def statements(self, task: str, annotator: str, origin: str) -> dict[bytes, Statement]:
+        """Return the last statement of one annotator, by one way, about each image."""
+        query = (
+            sa.select(EVENTS.c.image_id, EVENTS.c.labels, EVENTS.c.note)
+            .where(EVENTS.c.task == task, EVENTS.c.labels.is_not(None))
+            .where(EVENTS.c.annotator == annotator, EVENTS.c.origin == origin)
+            .order_by(EVENTS.c.seq)
+        )
+        with self._database.read() as db:
+            rows = db.execute(query).all()
+        return {bytes(row.image_id): (_parse(row.labels), row.note) for row in rows}
 
     def undo(self, seq: int, *, annotator: str, origin: str = "cli") -> None:
         """Take back an event (which may itself be an undo) by appending another one."""
-        with self._begin() as db:
-            event = db.execute(sa.select(_events).where(_events.c.seq == seq)).first()
+        with self._database.write() as db:
+            event = db.execute(sa.select(EVENTS).where(EVENTS.c.seq == seq)).first()
             if event is None:
                 raise LookupFailed(f"the label log has no event {seq}")
             db.execute(
-                sa.insert(_events).values(
+                sa.insert(EVENTS).values(
                     task=event.task,
                     image_id=event.image_id,
                     annotator=annotator,
@@ -246,14 +204,14 @@ class LabelLog:
 
     def events(self, task: str) -> list[LabelEvent]:
         """Return the events of a task in the order in which they were appended."""
-        query = sa.select(_events).where(_events.c.task == task).order_by(_events.c.seq)
-        with self._begin() as db:
+        query = sa.select(EVENTS).where(EVENTS.c.task == task).order_by(EVENTS.c.seq)
+        with self._database.read() as db:
             rows = db.execute(query).all()
         return [
             LabelEvent(
                 row.seq,
                 bytes(row.image_id),
-                None if row.labels is None else tuple(json.loads(row.labels)),
+                None if row.labels is None else _parse(row.labels),
                 row.annotator,
                 row.time,
                 row.origin,
@@ -278,23 +236,9 @@ class LabelLog:
                 labels.setdefault(event.image_id, event.labels)
         return labels
 
-    @contextmanager
-    def _begin(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise StoreUnwritable(
-                f"the label log {self.url} cannot be used: {error.orig}. Check that its folder "
-                "is writable, its disk has space, and no other program holds it locked"
-            ) from error
-        except DatabaseError as error:
-            raise StoreCorrupt(f"the label log {self.url} is damaged: {error.orig}") from error
 
-
-def _durable(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA busy_timeout=10000")
-    cursor.close()
+def _parse(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise StoreCorrupt(f"the label log is damaged: {text!r} is no list of labels") from error

@@ -66,10 +66,21 @@ def nearest(
         if skip is not None:
             known = np.flatnonzero(skip[rows] >= 0)
             block[known, skip[rows][known]] = -np.inf
-        top = np.argpartition(-block, found - 1, axis=1)[:, :found]
+        top = np.argpartition(block, len(base) - found, axis=1)[:, len(base) - found :]
+        _settle_ties(block, top)
         top.sort(axis=1)
         score = np.take_along_axis(block, top, axis=1)
         order = np.argsort(-score, axis=1, kind="stable")
         similarity[rows] = np.take_along_axis(score, order, axis=1)
         index[rows] = np.take_along_axis(top, order, axis=1)
     return np.clip(similarity, -1.0, 1.0, out=similarity), index
+
+
+def _settle_ties(block: npt.NDArray[np.float32], top: npt.NDArray[np.int64]) -> None:
+    """Where the last place is shared by several rows, take the first of them."""
+    found = top.shape[1]
+    last = np.take_along_axis(block, top, axis=1).min(axis=1)
+    for row in np.flatnonzero((block >= last[:, None]).sum(axis=1) > found):
+        above = np.flatnonzero(block[row] > last[row])
+        tied = np.flatnonzero(block[row] == last[row])
+        top[row] = np.concatenate([above, tied[: found - len(above)]])

@@ -18,12 +18,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
+import sqlalchemy as sa
 
 from icehouse.errors import LookupFailed, NotAStore, StoreCorrupt, StoreTooNew, UsageError
 from icehouse.store._catalog import Catalog
 from icehouse.store._features import FeatureShards
-from icehouse.store._files import Files
+from icehouse.store._files import TEMPORARY, Files
 from icehouse.store._ids import ids_from_arrow
 from icehouse.store._labels import LabelLog
 
@@ -107,7 +109,9 @@ class Store:
             version = json.loads(manifest.read_text(encoding="utf-8"))["format_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise StoreCorrupt(f"{manifest} is damaged: {error!r}") from error
-        if not isinstance(version, int) or version > FORMAT_VERSION:
+        if type(version) is not int or version < 1:
+            raise StoreCorrupt(f"{manifest} is damaged: its format_version is {version!r}")
+        if version > FORMAT_VERSION:
             raise StoreTooNew(
                 f"{path} has store format {version}, and this icehouse reads up to "
                 f"{FORMAT_VERSION}. Upgrade with: pip install --upgrade icehouse"
@@ -126,7 +130,7 @@ class Store:
             No permission, or no space.
         """
         path = Path(path).expanduser()
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or _occupied(path)):
             raise UsageError(
                 f"{path} exists and is not a store. Give another name, or an empty folder"
             )
@@ -143,12 +147,13 @@ class Store:
     @cached_property
     def labels(self) -> LabelLog:
         """The label log."""
-        return LabelLog(f"sqlite:///{(self.path / 'labels.sqlite').absolute()}")
+        path = str((self.path / "labels.sqlite").absolute())
+        return LabelLog(sa.URL.create("sqlite", database=path))
 
     @property
     def has_labels(self) -> bool:
         """Whether any task was ever made."""
-        return (self.path / "labels.sqlite").exists()
+        return (self.path / "labels.sqlite").exists() and bool(self.labels.tasks())
 
     def features(self, encoder_id: str) -> FeatureShards:
         """Return the vectors of one encoder, which need not exist yet."""
@@ -177,7 +182,8 @@ class Store:
         if len(by_key):
             rows = by_key
         elif _is_hexadecimal(query):
-            rows = rows.filter([i.startswith(query.lower()) for i in _hexadecimal(rows)])
+            matches = [i.startswith(query.lower()) for i in _hexadecimal(rows)]
+            rows = rows.filter(pa.array(matches, pa.bool_()))
         else:
             rows = rows.slice(0, 0)
         if not len(rows):
@@ -197,6 +203,10 @@ class Store:
         rows = self.catalog.everything(columns).filter(pc.is_valid(pc.field("image_id")))
         rows = rows.sort_by([("dataset", "descending"), ("key", "descending")])
         return {row["image_id"]: Place(**row) for row in rows.to_pylist()}
+
+
+def _occupied(folder: Path) -> bool:
+    return any(not path.name.startswith(TEMPORARY) for path in folder.iterdir())
 
 
 def _is_hexadecimal(text: str) -> bool:
