@@ -40,7 +40,9 @@ def embed(
     labels: Annotated[bool, typer.Option(help="Take labels from class folders.")] = True,
     precision: Annotated[
         str | None,
-        typer.Option(help="float32 or bfloat16. Default: bfloat16 where the hardware has it."),
+        typer.Option(
+            help="float32 or bfloat16. Default: bfloat16 where hardware and network bear it."
+        ),
     ] = None,
     vector_dtype: Annotated[str, typer.Option(help="float16 or float32, as stored.")] = "float16",
     batch_size: Annotated[int, typer.Option(min=1, help="Images encoded at once.")] = 32,

@@ -1,11 +1,11 @@
 """The embedder: images in, vectors out."""
 
-from icehouse.embedder._canary import MIN_COSINE, similarity
 from icehouse.embedder._choose import choose_encoder, find_request, reopen_encoder
 from icehouse.embedder._decode import MAX_PIXELS, ImageInfo, decode, probe, read_file
 from icehouse.embedder._embed import EmbedOptions, embed
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
 from icehouse.embedder._manifest import list_manifest, list_source
+from icehouse.embedder._pictures import MIN_COSINE, similarity
 from icehouse.embedder._report import EmbedReport
 from icehouse.embedder._sources import Entry, Listing, list_folder
 from icehouse.embedder._spec import EncoderSpec, PreprocessSpec

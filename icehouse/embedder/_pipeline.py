@@ -28,6 +28,7 @@ from icehouse.store import CatalogRow, image_id
 
 GPU_WORKERS = 16
 RESULTS_WAITING = 4
+STABLE_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -148,13 +149,20 @@ class Pipeline:
                     break
                 with self._gpu:
                     started = self._clock()
-                    vectors = self._encoder.encode(np.stack(pixels))
+                    vectors = self._encoder.encode(self._stack(pixels))[: len(rows)]
                     self.encoding.add(self._clock() - started, len(rows))
                 self._results.put(Outcome(rows, vectors))
         except BaseException as error:
             self._results.put(error)
         finally:
             self._results.put(None)
+
+    def _stack(self, pixels: list[Pixels]) -> Pixels:
+        # Libraries multiply a few rows by another kernel than many, and round otherwise. From
+        # sixteen images on vectors were seen to be the same bit by bit, so that a run which was
+        # cut in pieces ends as one which was not.
+        short = min(STABLE_BATCH, self._batch_size) - len(pixels)
+        return np.stack([*pixels, *[pixels[-1]] * short])
 
     def _fill_batch(self) -> tuple[list[CatalogRow], list[Pixels]]:
         rows: list[CatalogRow] = []
