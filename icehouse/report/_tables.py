@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ def heads_table(cards: Iterable[HeadCard], split: str | None = None) -> Table:
     }
     title = "heads" if split is None else f"heads, {split}"
     first = ("head", "split") if split is None else ("head",)
-    table = _table(title, *first, "images", *numbers.values(), "fit s")
+    table = _table(title, *first, "images", *numbers.values(), "fit s", gap=1)
     for card in cards:
         for name, m in card.metrics.items():
             if split in (None, name):
@@ -68,9 +69,11 @@ def flags_table(report: FlagReport, top: int) -> Table:
     """Return the first flagged images."""
     shown = report.flags[:top]
     title = f"{len(report.flags):,} of {report.images:,} images flagged; the first {len(shown)}"
-    table = _table(title, "image", "label", "predicted", "doubt", "reasons", "nearest labelled")
+    table = _table(title, "image", "label", "predicted", "doubt", "reasons", "nearest", gap=1)
+    table.columns[4].min_width = len("neighbours-disagree,")
     for flag in shown:
-        near = ", ".join(escape("+".join(n.labels or ()) or "-") for n in flag.neighbours)
+        votes = Counter("+".join(n.labels or ()) or "-" for n in flag.neighbours)
+        near = ", ".join(f"{count} {escape(name)}" for name, count in votes.most_common())
         table.add_row(
             f"{escape(flag.key)}\n[dim]{flag.image_id[:SHORT]}[/dim]",
             _labels(flag.labels),
@@ -143,18 +146,18 @@ def overview_tables(overview: Overview) -> list[Table]:
     return tables
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, *columns: str, gap: int = 2) -> Table:
     table = Table(
         title=title,
         title_justify="left",
         title_style="bold",
         show_header=any(columns),
         box=None,
-        padding=(0, 1, 0, 0),
+        padding=(0, gap, 0, 0),
         header_style="bold underline",
     )
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     return table
 
 
