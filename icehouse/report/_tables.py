@@ -70,7 +70,7 @@ def flags_table(report: FlagReport, top: int) -> Table:
     shown = report.flags[:top]
     title = f"{len(report.flags):,} of {report.images:,} images flagged; the first {len(shown)}"
     table = _table(title, "image", "label", "predicted", "doubt", "reasons", "nearest", gap=1)
-    table.columns[4].min_width = len("neighbours-disagree,")
+    table.columns[4].no_wrap = True
     for flag in shown:
         votes = Counter("+".join(n.labels or ()) or "-" for n in flag.neighbours)
         near = ", ".join(f"{count} {escape(name)}" for name, count in votes.most_common())
@@ -79,7 +79,7 @@ def flags_table(report: FlagReport, top: int) -> Table:
             _labels(flag.labels),
             f"{_labels(flag.predicted)} {flag.probability:.2f}",
             f"{flag.doubt:.2f}",
-            ", ".join(flag.reasons),
+            "\n".join(flag.reasons),
             near,
         )
     return table
