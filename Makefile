@@ -10,6 +10,7 @@ READY := .venv/ready-$(EXTRA)
 
 demo: $(READY)
 	$(BIN)/icehouse demo
+	@echo 'To have icehouse in this shell: source .venv/bin/activate'
 
 test: $(READY)
 	$(BIN)/python -m pytest --cov --cov-fail-under=90 --durations=10

@@ -73,7 +73,7 @@ def flags_table(report: FlagReport, top: int) -> Table:
     table.columns[4].no_wrap = True
     for flag in shown:
         votes = Counter("+".join(n.labels or ()) or "-" for n in flag.neighbours)
-        near = ", ".join(f"{count} {escape(name)}" for name, count in votes.most_common())
+        near = ", ".join(f"{count}× {escape(name)}" for name, count in votes.most_common())
         table.add_row(
             f"{escape(flag.key)}\n[dim]{flag.image_id[:SHORT]}[/dim]",
             _labels(flag.labels),

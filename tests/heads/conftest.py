@@ -87,7 +87,7 @@ def fill(store: Store) -> Callable[..., Store]:
         said = [(p.image_id, p.labels) for p in photos if p.labels is not None]
         if said:
             store.labels.ensure_task(task, kind, {name for _, given in said for name in given})
-            store.labels.record_from_source(task, said, dataset)
+            store.labels.record(task, said, annotator=dataset, origin="source")
         return store
 
     return fill

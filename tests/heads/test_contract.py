@@ -499,7 +499,7 @@ def test_settings_that_are_not_text_are_taken_as_they_are():
         ("mlp", "lr", "fast", "float"),
         ("mlp", "early_stopping", "maybe", "bool"),
         ("logistic", "C", "", "float"),
-        ("forest", "max_depth", "deep", "None"),
+        ("forest", "max_depth", "deep", ""),
     ],
 )
 def test_text_that_cannot_be_the_value_is_refused_with_what_was_expected(kind, key, text, what):
