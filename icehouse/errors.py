@@ -5,7 +5,8 @@
     IcehouseError
     ├── UsageError               a request that cannot be carried out as it was put
     │   ├── LookupFailed         no such dataset, task, head, encoder or image in the store
-    │   └── MissingExtra         an optional package is not installed
+    │   ├── MissingExtra         an optional package is not installed
+    │   └── SettingError         a setting that a head does not have, or cannot have
     ├── StoreError               the store cannot be used
     │   ├── NotAStore            no store there, or a folder that is something else
     │   ├── StoreTooNew          written by a later version of icehouse
@@ -45,6 +46,7 @@ __all__ = [
     "LookupFailed",
     "MissingExtra",
     "NotAStore",
+    "SettingError",
     "SourceError",
     "StoreCorrupt",
     "StoreError",
@@ -89,6 +91,10 @@ class MissingExtra(UsageError):
         )
         self.package = package
         self.extra = extra
+
+
+class SettingError(UsageError, ValueError):
+    """A setting that a head does not have, or a value that it cannot have."""
 
 
 class StoreError(IcehouseError):

@@ -31,7 +31,7 @@ SURFACE = {
         "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder", "EncoderRequest",
         "EncoderSpec", "Entry", "ImageInfo", "Listing", "PreprocessSpec", "choose_encoder",
         "decode", "embed", "find_request", "list_folder", "list_manifest", "list_source",
-        "open_encoder", "probe", "read_file", "reopen_encoder", "similarity",
+        "one_torch_thread", "open_encoder", "probe", "read_file", "reopen_encoder", "similarity",
     ],
     "icehouse.heads": [
         "KINDS", "FitOptions", "Fractions", "Head", "HeadCard", "LabelledSet", "Metrics",

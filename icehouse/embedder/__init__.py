@@ -9,6 +9,7 @@ from icehouse.embedder._pictures import MIN_COSINE, similarity
 from icehouse.embedder._report import EmbedReport
 from icehouse.embedder._sources import Entry, Listing, list_folder
 from icehouse.embedder._spec import EncoderSpec, PreprocessSpec
+from icehouse.embedder._threads import one_torch_thread
 
 __all__ = [
     "MAX_PIXELS",
@@ -29,6 +30,7 @@ __all__ = [
     "list_folder",
     "list_manifest",
     "list_source",
+    "one_torch_thread",
     "open_encoder",
     "probe",
     "read_file",

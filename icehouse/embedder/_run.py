@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from icehouse.embedder._pipeline import Pipeline, one_thread_each
+from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan
+from icehouse.embedder._threads import one_torch_thread
 from icehouse.embedder._writer import Writer
 from icehouse.errors import Interrupted, StoreError
 
@@ -37,9 +38,8 @@ def run(
         Ctrl-C. All that was finished is kept, as it is with every other error.
     """
     finished = total - len(plan.todo)
-    undo_threads = one_thread_each()
     try:
-        with _stopped_by_interrupt(pipeline) as asked:
+        with one_torch_thread(), _stopped_by_interrupt(pipeline) as asked:
             for outcome in pipeline.outcomes():
                 writer.add(outcome)
                 finished += len(outcome.rows)
@@ -52,7 +52,6 @@ def run(
         raise
     finally:
         pipeline.close()
-        undo_threads()
     writer.commit()
     if asked.is_set():
         raise Interrupted(

@@ -10,18 +10,20 @@ A fitted head is saved as its parameters (JSON) and arrays (safetensors), never 
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from icehouse.errors import TrainingDataError
+from icehouse.heads._settings import Limit, check_settings
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
@@ -39,7 +41,8 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
     n_features_in_ : int
     """
 
-    kind: str
+    kind: ClassVar[str]
+    limits: ClassVar[Mapping[str, Limit]]
     threshold: float = 0.5
 
     def __sklearn_tags__(self) -> Tags:
@@ -62,32 +65,40 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
         Raises
         ------
         TrainingDataError
-            Fewer than two classes.
+            Fewer than two classes, or an indicator that is not of 0 and 1.
+        SettingError
+            A parameter beyond its limits.
         ValueError
             From scikit-learn: shapes that do not fit, NaN, targets that are not classes.
         """
+        check_settings(self.kind, self.get_params(), self.limits)
         X, y = validate_data(  # noqa: N806
             self, X, y, dtype=np.float32, multi_output=True, ensure_min_samples=2
         )
-        check_classification_targets(y)
-        self.multi_label_ = type_of_target(y) == "multilabel-indicator"
-        if self.multi_label_:
-            self.classes_ = np.arange(y.shape[1])
-            target = np.asarray(y, dtype=np.int64)
-        else:
-            y = np.asarray(y)
-            if y.ndim == 2:
-                if y.shape[1] != 1:
-                    raise ValueError(f"y has shape {y.shape}; give one label for each row")
-                y = y[:, 0]
-            self.classes_, target = np.unique(y, return_inverse=True)
-            if len(self.classes_) < 2:
-                raise TrainingDataError(
-                    f"a classifier needs 2 classes or more, got {len(self.classes_)} class: "
-                    f"{self.classes_[0]!r}. Label images of another one"
-                )
-        self._fit(X, target)
+        with warnings.catch_warnings():
+            # Many classes of few images are no regression, as scikit-learn suspects.
+            warnings.filterwarnings("ignore", message="The number of unique classes is greater")
+            check_classification_targets(y)
+            self.multi_label_ = type_of_target(y) == "multilabel-indicator"
+            self._fit(X, self._target(np.asarray(y)))
         return self
+
+    def _target(self, y: AnyArray) -> IntArray:
+        """Set ``classes_``, and return class numbers (n,) or an indicator (n, n_classes)."""
+        if self.multi_label_:
+            if not np.isin(y, (0, 1)).all():
+                raise TrainingDataError(
+                    f"a multi-label target is an array of 0 and 1, got {np.unique(y)[:5].tolist()}"
+                )
+            self.classes_ = np.arange(y.shape[1])
+            return y.astype(np.int64)
+        self.classes_, target = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        if len(self.classes_) < 2:
+            raise TrainingDataError(
+                f"a classifier needs 2 classes or more, got 1 class: {str(self.classes_[0])!r}. "
+                "Label images of another one"
+            )
+        return target
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
         """Return the probability of each class, float32 of shape (n, n_classes)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +95,7 @@ class Fractions:
             shares = [float(part) for part in text.split("/")]
         except ValueError:
             shares = []
-        if len(shares) != 3 or min(shares) < 0 or shares[0] <= 0:
+        if len(shares) != 3 or not all(0 <= s < math.inf for s in shares) or shares[0] == 0:
             raise UsageError(f"a split is TRAIN/VAL/TEST such as 75/15/10, got {text!r}")
         return cls(*(share / sum(shares) for share in shares))
 
@@ -163,6 +164,12 @@ def load_labelled(
     said = [labels[i.tobytes()] for i in ids]
     if task.kind == MULTI:
         classes = task.classes
+        if len(classes) < 2:
+            raise TrainingDataError(
+                f"the multi-label task {task.name!r} has one class only: {', '.join(classes)}. "
+                "Make it a task of two classes that exclude each other: a column 'label', with "
+                "a word for images that lack it"
+            )
         y: npt.NDArray[Any] = np.array(
             [[name in given for name in classes] for given in said], dtype=np.int64
         )
@@ -172,7 +179,7 @@ def load_labelled(
         classes = tuple(np.unique(y).tolist())
     given_split, moved = _given_split(ids, rows)
     if moved:
-        notes.append(f"{moved} images stand in several splits of the source; they only train")
+        notes.append(f"in several splits of the source, so only trained on: {moved} images")
     if given_split is None:
         split = make_split(ids, strata, fractions or Fractions(), seed)
     else:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from icehouse.embedder import choose_encoder
-from icehouse.errors import LookupFailed, TrainingDataError, UsageError
+from icehouse.errors import HeadCorrupt, LookupFailed, TrainingDataError, UsageError
 from icehouse.heads._base import Head
 from icehouse.heads._calibration import fit_temperature, scale
 from icehouse.heads._data import (
@@ -31,7 +31,7 @@ from icehouse.heads._stored import (
     HeadCard,
     StoredHead,
     load_folds,
-    load_head,
+    read_card,
     save_folds,
     save_head,
 )
@@ -149,7 +149,8 @@ def folds_of(store: Store, stored: StoredHead, *, folds: int = 5) -> OutOfFold:
         new = ", ".join(sorted(set(data.classes) - set(card.classes)))
         raise TrainingDataError(
             f"task {card.task!r} has classes that head {card.name!r} does not know: {new}. "
-            f"Fit it again: icehouse fit-head --head {card.kind} --task {card.task}"
+            "Give them images to train on, and fit it again: "
+            f"icehouse fit-head --head {card.kind} --task {card.task}"
         )
     head = make_head(card.kind, card.settings)
     seed = int(card.training["seed"])
@@ -193,7 +194,7 @@ def _fit(
         task=data.task.name,
         task_kind=data.task.kind,
         encoder_id=data.encoder_id,
-        settings=head.get_params(),
+        settings={name: _plain(value) for name, value in head.get_params().items()},
         classes=classes,
         temperature=temperature,
         training={
@@ -226,18 +227,22 @@ def _measure_folds(stored: StoredHead, data: LabelledSet, folds: OutOfFold) -> M
 def _notes(data: LabelledSet) -> list[str]:
     if data.y.ndim == 2:
         return []
-    names, counts = np.unique(data.y, return_counts=True)
-    alone = names[counts == 1].tolist()
-    if not alone:
+    trained, measured = (set(data.y[rows]) for rows in (data.split == TRAIN, data.split != TRAIN))
+    unmeasured = sorted(map(str, trained - measured)) if measured else []
+    if not unmeasured:
         return []
-    shown = ", ".join(alone[:5]) + (" …" if len(alone) > 5 else "")
-    return [f"one image only, so trained but not measured: {shown}"]
+    shown = ", ".join(unmeasured[:5]) + (" …" if len(unmeasured) > 5 else "")
+    return [f"in the training split only, so not measured: {shown}"]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _refuse_other_encoder(store: Store, task: str, name: str, encoder_id: str) -> None:
     try:
-        before = load_head(store, task, name).card.encoder_id
-    except LookupFailed:
+        before = read_card(store, task, name).encoder_id
+    except (LookupFailed, HeadCorrupt):
         return
     if before != encoder_id:
         raise UsageError(

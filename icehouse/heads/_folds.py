@@ -48,7 +48,7 @@ def out_of_fold(
     data : LabelledSet
         All of it is used, whatever its split.
     classes : array of str, shape (n_classes,)
-        Columns of the result. A class that the training folds lack gets probability 0.
+        Columns of the result. A class that the training folds lack gets next to no probability.
     folds : int
         At least 2. Stratified; an image is in the same fold on every run.
     seed : int
@@ -62,6 +62,11 @@ def out_of_fold(
         raise TrainingDataError(
             f"{folds} folds of {len(data)} labelled images cannot be made; "
             "label more images, or ask for fewer folds (2 at least)"
+        )
+    if unknown := sorted(set(data.classes) - set(classes.tolist())):
+        raise TrainingDataError(
+            f"no image to train on of: {', '.join(unknown)}. Put some into the training split, or "
+            "leave the class out"
         )
     fold = make_folds(data.ids, strata_of(data), folds, seed)
     proba = np.zeros((len(data), len(classes)), np.float32)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray
+from icehouse.heads._settings import NOTHING, between, either, one_of, whole
 
 LEAF = -1
 
@@ -29,6 +31,13 @@ class ForestHead(Head):
     """
 
     kind = "forest"
+    limits: ClassVar = {
+        "n_estimators": whole(1),
+        "max_depth": either(whole(1), NOTHING),
+        "min_samples_leaf": whole(1),
+        "max_features": either(one_of("sqrt", "log2"), between(0, 1, open_low=True)),
+        "threshold": between(0, 1),
+    }
 
     def __init__(
         self,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
 from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray
+from icehouse.heads._settings import above, between, flag, whole
 from icehouse.store import nearest, unit
 
 
 class KNNHead(Head):
-    """Vote of the k nearest training images.
+    """Vote of the k nearest training images, and of one that stands for all the others.
+
+    The probability of a class is (k s + f) / (k + 1), with s its share of the weighted votes and
+    f its frequency in training: ten neighbours of one mind do not make another class impossible.
 
     Parameters
     ----------
@@ -27,6 +32,12 @@ class KNNHead(Head):
     """
 
     kind = "knn"
+    limits: ClassVar = {
+        "k": whole(1),
+        "temperature": above(0),
+        "centre": flag(),
+        "threshold": between(0, 1),
+    }
 
     def __init__(
         self, k: int = 10, temperature: float = 0.1, centre: bool = True, threshold: float = 0.5
@@ -37,8 +48,8 @@ class KNNHead(Head):
         self.threshold = threshold
 
     def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
-        known = target if self.multi_label_ else np.eye(len(self.classes_))[target]
-        self.prior_ = known.mean(axis=0).astype(np.float32)
+        count = target.sum(axis=0) if self.multi_label_ else np.bincount(target)
+        self.prior_ = (count / len(target)).astype(np.float32)
         mean = X.mean(axis=0) if self.centre else np.zeros(X.shape[1])
         self.mean_ = mean.astype(np.float32)
         self.vectors_ = unit(X - self.mean_)
@@ -53,8 +64,6 @@ class KNNHead(Head):
             votes += np.einsum("nk,nkc->nc", weight, self.target_[index])
         else:
             np.add.at(votes, (np.arange(len(X))[:, None], self.target_[index]), weight)
-        # One more vote, for the classes as frequent as they are: ten neighbours of one mind
-        # do not make another class impossible.
         k = similarity.shape[1]
         return np.asarray((k * votes + self.prior_) / (k + 1))
 

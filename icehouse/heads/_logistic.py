@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -17,6 +18,7 @@ from icehouse.heads._base import (
     softmax,
     two_columns,
 )
+from icehouse.heads._settings import above, between, flag, whole
 
 
 class LogisticHead(Head):
@@ -34,6 +36,12 @@ class LogisticHead(Head):
     """
 
     kind = "logistic"
+    limits: ClassVar = {
+        "C": above(0),
+        "max_iter": whole(1),
+        "standardise": flag(),
+        "threshold": between(0, 1),
+    }
 
     def __init__(
         self,
@@ -54,7 +62,9 @@ class LogisticHead(Head):
         if not self.multi_label_:
             model.fit(scaled, target)
             self.coef_, self.intercept_ = model.coef_, model.intercept_
+            self.n_iter_ = int(model.n_iter_.max())
             return
+        self.n_iter_ = 0
         self.coef_ = np.zeros((target.shape[1], X.shape[1]), np.float32)
         self.intercept_ = np.zeros(target.shape[1], np.float32)
         for label, present in enumerate(target.T):
@@ -65,6 +75,7 @@ class LogisticHead(Head):
                 continue
             model.fit(scaled, present)
             self.coef_[label], self.intercept_[label] = model.coef_[0], model.intercept_[0]
+            self.n_iter_ = max(self.n_iter_, int(model.n_iter_.max()))
 
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
         logits = self.standardiser_(X) @ self.coef_.T + self.intercept_

@@ -33,8 +33,9 @@ class Metrics:
         Unweighted means over the classes.
     auc_roc : float or None
         One class against the rest, unweighted mean; None where a class does not occur.
-    log_loss : float
-        In nats; for multi-label the mean over labels.
+    log_loss : float or None
+        In nats; for multi-label the mean over labels. Of the images whose class is known; None
+        where there are none.
     ece : float
         Expected calibration error of the given answer, 15 equal bins (Guo et al. 2017).
     """
@@ -46,7 +47,7 @@ class Metrics:
     recall: float
     f1: float
     auc_roc: float | None
-    log_loss: float
+    log_loss: float | None
     ece: float
 
 
@@ -75,7 +76,8 @@ def measure(
     )
     right = (y == predicted).all(axis=1) if multi_label else y == predicted
     if multi_label:
-        confidence, hit = np.maximum(proba, 1 - proba).reshape(-1), (y == predicted).reshape(-1)
+        confidence = np.where(predicted == 1, proba, 1 - proba).reshape(-1)
+        hit = (y == predicted).reshape(-1)
     else:
         column = np.searchsorted(classes, predicted)
         confidence, hit = proba[np.arange(len(y)), column], right
@@ -124,12 +126,12 @@ def _auc(y: Any, proba: Any, classes: Any) -> float | None:
     return float(roc_auc_score(truth, proba, average="macro"))
 
 
-def _log_loss(y: Any, proba: Any, classes: Any) -> float:
+def _log_loss(y: Any, proba: Any, classes: Any) -> float | None:
     if y.ndim == 2:
         clipped = np.clip(proba.astype(np.float64), 1e-7, 1 - 1e-7)
         return float(-np.mean(y * np.log(clipped) + (1 - y) * np.log(1 - clipped)))
     known = np.isin(y, classes)
     if not known.any():
-        return float("inf")
+        return None
     wide = np.clip(proba[known].astype(np.float64), 1e-7, None)
     return float(log_loss(y[known], wide / wide.sum(axis=1, keepdims=True), labels=classes))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
 
+from icehouse.embedder import one_torch_thread
+from icehouse.errors import TrainingDataError
 from icehouse.heads._base import (
     AnyArray,
     FloatArray,
@@ -19,6 +23,7 @@ from icehouse.heads._base import (
     softmax,
     two_columns,
 )
+from icehouse.heads._settings import above, between, flag, one_of, whole
 
 MIN_VALIDATION = 10
 
@@ -54,7 +59,8 @@ class MLPHead(Head):
         Decoupled, as in AdamW.
     early_stopping : bool
         Keep the weights of the epoch with the lowest validation loss, and stop ``patience``
-        epochs after it. Validation is held out of the rows given to ``fit``.
+        epochs after it. Validation is held out of the rows given to ``fit``; where that would be
+        fewer than ten, there is none, and the last epoch is kept.
     validation_fraction : float
     patience : int
     standardise : bool
@@ -68,6 +74,19 @@ class MLPHead(Head):
     """
 
     kind = "mlp"
+    limits: ClassVar = {
+        "hidden": whole(1),
+        "lr": above(0),
+        "batch_size": whole(1),
+        "epochs": whole(1),
+        "decay": one_of("cosine", "constant"),
+        "weight_decay": between(0, math.inf, open_high=True),
+        "early_stopping": flag(),
+        "validation_fraction": between(0, 1, open_low=True, open_high=True),
+        "patience": whole(1),
+        "standardise": flag(),
+        "threshold": between(0, 1),
+    }
 
     def __init__(
         self,
@@ -98,13 +117,12 @@ class MLPHead(Head):
         self.threshold = threshold
 
     def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
-        if self.decay not in ("cosine", "constant"):
-            raise ValueError(f"decay must be 'cosine' or 'constant', got {self.decay!r}")
         train, val = self._hold_out(target)
         self.standardiser_ = Standardiser.of(X[train], active=self.standardise)
         inputs = torch.from_numpy(self.standardiser_(X))
         outputs = _outputs(target, len(self.classes_), self.multi_label_)
-        self._train(inputs[train], outputs[train], inputs[val], outputs[val])
+        with one_torch_thread():  # on small matrices threads wait for each other
+            self._train(inputs[train], outputs[train], inputs[val], outputs[val])
 
     def _hold_out(self, target: IntArray) -> tuple[IntArray, IntArray]:
         rows = np.arange(len(target))
@@ -139,6 +157,11 @@ class MLPHead(Head):
                 _loss(_forward(x[rows], parameters), y[rows]).backward()
                 optimiser.step()
             curves.append((*_evaluate(x, y, parameters), *_evaluate(x_val, y_val, parameters)))
+            if not all(map(math.isfinite, curves[-1][: 4 if len(x_val) else 2])):
+                raise TrainingDataError(
+                    f"the training diverged in epoch {epoch + 1}: its loss is not finite. "
+                    f"Lower the step size lr, which is {self.lr:g}"
+                )
             loss = curves[-1][2] if len(x_val) else -epoch
             if loss < best_loss:
                 best, best_loss, best_epoch = [p.detach().clone() for p in parameters], loss, epoch

@@ -6,8 +6,9 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from icehouse.errors import UnknownHead, UsageError
+from icehouse.errors import SettingError, UnknownHead
 from icehouse.heads._base import Head
+from icehouse.heads._settings import check_settings
 
 KINDS: Mapping[str, tuple[str, str]] = {
     "mlp": ("icehouse.heads._mlp", "MLPHead"),
@@ -16,6 +17,8 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "xgboost": ("icehouse.heads._xgboost", "XGBoostHead"),
     "knn": ("icehouse.heads._knn", "KNNHead"),
 }
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def make_head(kind: str, settings: Mapping[str, Any] | None = None) -> Head:
@@ -31,8 +34,8 @@ def make_head(kind: str, settings: Mapping[str, Any] | None = None) -> Head:
     ------
     UnknownHead
         No such kind.
-    UsageError
-        A setting that this head does not have, or a value that it cannot be.
+    SettingError
+        A setting that this head does not have, or a value that it cannot have.
     """
     if kind not in KINDS:
         raise UnknownHead(f"no head {kind!r}; there are: {', '.join(KINDS)}")
@@ -42,25 +45,31 @@ def make_head(kind: str, settings: Mapping[str, Any] | None = None) -> Head:
     values = {}
     for key, value in (settings or {}).items():
         if key not in defaults:
-            raise UsageError(f"head {kind!r} has no setting {key!r}; it has: {', '.join(defaults)}")
+            raise SettingError(
+                f"head {kind!r} has no setting {key!r}; it has: {', '.join(defaults)}"
+            )
         values[key] = _typed(key, value, defaults[key]) if isinstance(value, str) else value
+    check_settings(kind, values, head.limits)
     head.set_params(**values)
     return head
 
 
 def _typed(key: str, text: str, default: Any) -> Any:
-    kind = type(default)
     if text.lower() == "none":
         return None
+    kind = int if default is None else type(default)
     try:
         if kind is bool:
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
-                text.lower()
-            ]
-        if default is None:
-            return int(text)
+            return _BOOLEANS[text.lower()]
         if kind is str:
-            return text
+            return _number_or_text(text)
         return kind(text)
     except (KeyError, ValueError):
-        raise UsageError(f"setting {key}={text}: cannot be read as {kind.__name__}") from None
+        raise SettingError(f"setting {key}={text}: cannot be read as {kind.__name__}") from None
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

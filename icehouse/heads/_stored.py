@@ -31,6 +31,8 @@ from icehouse.heads._folds import OutOfFold
 from icehouse.heads._registry import make_head
 from icehouse.store import FeatureMatrix, Store, ids_from_arrow, ids_to_arrow
 
+COLUMN = "p:"  # before a class in oof.parquet, which may be called as another column is
+
 
 @dataclass(frozen=True)
 class HeadCard:
@@ -142,7 +144,8 @@ def save_head(store: Store, card: HeadCard, head: Head) -> HeadCard:
     )
     store.files.commit(f"{card.folder}/{card.weights}", data)
     store.files.commit(f"{card.folder}/metrics.json", _json(card.metrics))
-    store.files.commit(f"{card.folder}/head.json", _json(asdict(card)))
+    written = {**asdict(card), "seal": _seal(asdict(card))}
+    store.files.commit(f"{card.folder}/head.json", _json(written))
     for name in store.files.names(card.folder, ".safetensors"):
         if not name.endswith(card.weights):
             store.files.path(name).unlink(missing_ok=True)
@@ -159,7 +162,7 @@ def load_head(store: Store, task: str, name: str) -> StoredHead:
     HeadCorrupt
         A file is missing, damaged, or was changed.
     """
-    card = _read_card(store, task, name)
+    card = read_card(store, task, name)
     path = store.files.path(f"{card.folder}/{card.weights}")
     try:
         data = path.read_bytes()
@@ -182,7 +185,7 @@ def list_heads(store: Store, task: str | None = None) -> list[HeadCard]:
     """Return the cards of all heads of a task, or of all tasks, sorted by name."""
     tasks = [task] if task else store.files.folders("heads")
     return [
-        _read_card(store, each, name)
+        read_card(store, each, name)
         for each in tasks
         for name in store.files.folders(f"heads/{each}")
         if store.files.path(f"heads/{each}/{name}/head.json").exists()
@@ -208,7 +211,7 @@ def save_folds(store: Store, card: HeadCard, folds: OutOfFold) -> None:
     table = pa.table(
         {
             "image_id": ids_to_arrow(folds.ids),
-            **{name: folds.proba[:, i] for i, name in enumerate(card.classes)},
+            **{COLUMN + name: folds.proba[:, i] for i, name in enumerate(card.classes)},
         }
     ).replace_schema_metadata(
         {"key": _fold_key(card), "temperature": repr(folds.temperature), "folds": str(folds.folds)}
@@ -230,7 +233,7 @@ def load_folds(store: Store, card: HeadCard) -> OutOfFold | None:
     metadata = table.schema.metadata or {}
     if metadata.get(b"key", b"").decode() != _fold_key(card):
         return None
-    columns = [table[name].to_numpy() for name in card.classes]
+    columns = [table[COLUMN + name].to_numpy() for name in card.classes]
     return OutOfFold(
         ids_from_arrow(table["image_id"]),
         np.stack(columns, axis=1).astype(np.float32),
@@ -244,18 +247,25 @@ def _fold_key(card: HeadCard) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _read_card(store: Store, task: str, name: str) -> HeadCard:
+def read_card(store: Store, task: str, name: str) -> HeadCard:
+    """Read ``head.json``; raise LookupFailed or HeadCorrupt."""
     path = store.files.path(f"heads/{task}/{name}/head.json")
     try:
-        values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("seal") != _seal(values):
+            raise HeadCorrupt(f"{path}: classes or settings were changed by hand; fit it again")
         return HeadCard(
             **{**values, "classes": tuple(values["classes"]), "notes": tuple(values["notes"])}
         )
     except FileNotFoundError:
         have = ", ".join(store.files.folders(f"heads/{task}")) or "none"
         raise LookupFailed(f"task {task!r} has no head {name!r}; it has: {have}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HeadCorrupt(f"{path} is damaged ({error!r}); fit the head again") from error
+
+
+def _seal(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _shallow(card: HeadCard) -> dict[str, Any]:

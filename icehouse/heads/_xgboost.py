@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from icehouse.errors import MissingExtra
 from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray, two_columns
+from icehouse.heads._settings import above, between, whole
 
 
 class XGBoostHead(Head):
@@ -32,6 +33,15 @@ class XGBoostHead(Head):
     """
 
     kind = "xgboost"
+    limits: ClassVar = {
+        "n_estimators": whole(1),
+        "learning_rate": above(0),
+        "max_depth": whole(1),
+        "max_bin": whole(2),
+        "colsample_bytree": between(0, 1, open_low=True),
+        "subsample": between(0, 1, open_low=True),
+        "threshold": between(0, 1),
+    }
 
     def __init__(
         self,
