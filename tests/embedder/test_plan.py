@@ -1,0 +1,203 @@
+"""What a run has to do: no more than what changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from icehouse.embedder import Entry, Listing
+from icehouse.embedder._plan import Plan, error_row, known_rows, make_plan, refuse_stranger
+from icehouse.errors import ImageErrorKind, UsageError
+from icehouse.store import CatalogRow, Store
+
+ID = bytes(range(32))
+SEEN = Entry("a.png", Path("/photos/a.png"), bytes=10, mtime_ns=20, labels=("cat",), split="val")
+KNOWN = CatalogRow(
+    key="a.png",
+    image_id=ID,
+    width=4,
+    height=3,
+    format="PNG",
+    bytes=10,
+    mtime_ns=20,
+    labels=("cat",),
+    split="val",
+    source="/photos",
+)
+FAILED = replace(
+    KNOWN, image_id=None, width=None, height=None, format=None, error="truncated", error_detail="!"
+)
+
+
+def plan_of(
+    *entries: Entry,
+    known: tuple[CatalogRow, ...] = (),
+    done: frozenset[bytes] = frozenset({ID}),
+    source: str = "/photos",
+    retry_errors: bool = False,
+) -> Plan:
+    listing = Listing(source, "photos", list(entries))
+    rows = {row.key: row for row in known}
+    return make_plan(listing, rows, done, retry_errors=retry_errors)
+
+
+def test_what_is_new_is_read() -> None:
+    plan = plan_of(SEEN)
+    assert plan.todo == [SEEN]
+    assert (plan.rows, plan.reused, plan.gone, dict(plan.errors)) == ([], 0, 0, {})
+
+
+def test_what_is_unchanged_needs_nothing() -> None:
+    plan = plan_of(SEEN, known=(KNOWN,))
+    assert (plan.todo, plan.rows, plan.reused) == ([], [], 1)
+
+
+@pytest.mark.parametrize("change", [{"bytes": 11}, {"mtime_ns": 21}])
+def test_another_size_or_time_is_read_again(change: dict[str, int]) -> None:
+    entry = replace(SEEN, **change)
+    assert plan_of(entry, known=(KNOWN,)).todo == [entry]
+
+
+def test_an_image_without_a_vector_of_this_encoder_is_read() -> None:
+    plan = plan_of(SEEN, known=(KNOWN,), done=frozenset())
+    assert (plan.todo, plan.reused) == ([SEEN], 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"labels": ("dog",)}, {"labels": ()}, {"labels": None}, {"split": "test"}, {"extra": "{}"}],
+    ids=str,
+)
+def test_what_the_source_says_anew_is_noted_without_reading(change: dict[str, object]) -> None:
+    plan = plan_of(replace(SEEN, **change), known=(KNOWN,))
+    assert (plan.todo, plan.reused) == ([], 1)
+    assert plan.rows == [replace(KNOWN, **change)]
+
+
+def test_a_source_that_moved_is_noted_without_reading() -> None:
+    plan = plan_of(SEEN, known=(KNOWN,), source="/elsewhere")
+    assert plan.todo == []
+    assert plan.rows == [replace(KNOWN, source="/elsewhere")]
+
+
+def test_what_could_not_be_decoded_is_not_read_again() -> None:
+    plan = plan_of(SEEN, known=(FAILED,))
+    assert (plan.todo, plan.rows, plan.reused) == ([], [], 0)
+    assert dict(plan.errors) == {"truncated": 1}
+
+
+def test_what_could_not_be_decoded_is_read_again_on_request() -> None:
+    plan = plan_of(SEEN, known=(FAILED,), retry_errors=True)
+    assert (plan.todo, dict(plan.errors)) == ([SEEN], {})
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "not-a-file"])
+def test_what_the_system_refused_is_always_read_again(kind: str) -> None:
+    assert plan_of(SEEN, known=(replace(FAILED, error=kind),)).todo == [SEEN]
+
+
+@pytest.mark.parametrize("kind", list(ImageErrorKind))
+def test_only_what_the_system_refused_is_transient(kind: ImageErrorKind) -> None:
+    assert kind.transient == (kind.value in ("unreadable", "not-a-file"))
+
+
+def test_new_labels_of_what_cannot_be_decoded_are_noted() -> None:
+    plan = plan_of(replace(SEEN, labels=("dog",)), known=(FAILED,))
+    assert plan.rows == [replace(FAILED, labels=("dog",))]
+
+
+BROKEN = replace(
+    SEEN,
+    bytes=None,
+    mtime_ns=None,
+    error=ImageErrorKind.NOT_A_FILE,
+    detail="a link to nothing",
+)
+
+
+def test_what_is_wrong_at_first_sight_is_a_row_and_is_not_read() -> None:
+    plan = plan_of(BROKEN)
+    assert (plan.todo, dict(plan.errors)) == ([], {"not-a-file": 1})
+    [row] = plan.rows
+    assert (row.image_id, row.error, row.error_detail) == (None, "not-a-file", "a link to nothing")
+    assert (row.labels, row.split, row.source) == (("cat",), "val", "/photos")
+
+
+def test_what_is_still_wrong_is_counted_and_not_noted_again() -> None:
+    [row] = plan_of(BROKEN).rows
+    plan = plan_of(BROKEN, known=(row,))
+    assert (plan.rows, dict(plan.errors)) == ([], {"not-a-file": 1})
+
+
+def test_an_image_that_became_a_broken_link_loses_its_identity() -> None:
+    [row] = plan_of(BROKEN, known=(KNOWN,)).rows
+    assert row.image_id is None
+    assert row.error == "not-a-file"
+
+
+def test_keys_that_the_source_lost_are_gone() -> None:
+    plan = plan_of(replace(SEEN, key="b.png"), known=(KNOWN,))
+    assert plan.rows == [replace(KNOWN, gone=True)]
+    assert plan.gone == 1
+
+
+def test_every_input_is_counted_once() -> None:
+    entries = [replace(SEEN, key=f"{name}.png") for name in "abcd"]
+    known = (
+        replace(KNOWN, key="a.png"),
+        replace(FAILED, key="b.png"),
+        replace(KNOWN, key="c.png", bytes=1),
+        replace(KNOWN, key="z.png"),
+    )
+    plan = plan_of(*entries, replace(BROKEN, key="e.png"), known=known)
+    assert len(plan.todo) + plan.reused + sum(plan.errors.values()) == 5
+    assert [entry.key for entry in plan.todo] == ["c.png", "d.png"]
+    assert plan.gone == 1
+
+
+def test_the_row_of_an_error_says_all_that_is_known() -> None:
+    row = error_row(replace(SEEN, extra='{"a": 1}'), "/photos", ImageErrorKind.EMPTY, "0 bytes")
+    assert row == CatalogRow(
+        key="a.png",
+        error="empty",
+        error_detail="0 bytes",
+        bytes=10,
+        mtime_ns=20,
+        labels=("cat",),
+        split="val",
+        extra='{"a": 1}',
+        source="/photos",
+    )
+
+
+def test_a_dataset_that_the_store_has_not_met_has_no_rows(store: Store) -> None:
+    assert known_rows(store, "photos") == {}
+
+
+def test_rows_come_back_from_the_store_as_they_went_in(store: Store) -> None:
+    other = replace(KNOWN, key="b.png", labels=(), extra='{"x": "ü"}')
+    lost = replace(KNOWN, key="c.png", gone=True)
+    store.catalog.append("photos", [KNOWN, other, FAILED, lost])
+    assert known_rows(store, "photos") == {"a.png": FAILED, "b.png": other}
+
+
+def test_a_source_with_nothing_in_common_is_refused() -> None:
+    stranger = Listing("/holidays", "photos", [replace(SEEN, key="b.png")])
+    with pytest.raises(
+        UsageError, match="'photos' was made from /photos, and /holidays has no file in common"
+    ):
+        refuse_stranger("photos", stranger, {"a.png": KNOWN})
+
+
+@pytest.mark.parametrize(
+    ("source", "key", "known"),
+    [("/holidays", "b.png", {}), ("/photos", "b.png", {"a.png": KNOWN}),
+     ("/moved", "a.png", {"a.png": KNOWN})],
+    ids=["a new dataset", "all files replaced", "a folder that moved"],
+)  # fmt: skip
+def test_a_source_with_something_in_common_is_taken(
+    source: str, key: str, known: dict[str, CatalogRow]
+) -> None:
+    refuse_stranger("photos", Listing(source, "photos", [replace(SEEN, key=key)]), known)
