@@ -143,8 +143,12 @@ class ImageErrorKind(StrEnum):
 
     @property
     def transient(self) -> bool:
-        """Whether reading the same bytes again later may succeed."""
-        return self in (ImageErrorKind.UNREADABLE, ImageErrorKind.NOT_A_FILE)
+        """Whether reading the same bytes again later may succeed (limits can be raised)."""
+        return self in (
+            ImageErrorKind.UNREADABLE,
+            ImageErrorKind.NOT_A_FILE,
+            ImageErrorKind.TOO_LARGE,
+        )
 
 
 class ImageError(IcehouseError):

@@ -21,7 +21,7 @@ SURFACE = {
     "icehouse": ["__version__"],
     "icehouse.cli": ["app", "main"],
     "icehouse.store": [
-        "FORMAT_VERSION", "Catalog", "CatalogRow", "FeatureMatrix", "FeatureShards", "Files",
+        "FORMAT_VERSION", "STORE_MANIFEST", "Catalog", "CatalogRow", "FeatureMatrix", "FeatureShards", "Files",
         "IdArray", "LabelEvent", "LabelLog", "Place", "Store", "Task", "check_name",
         "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "positions",
         "record_claims",

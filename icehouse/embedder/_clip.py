@@ -19,7 +19,7 @@ import torch
 
 from icehouse.embedder._encoder import LOCAL, EncoderRequest
 from icehouse.embedder._hub import explained, use_hub_or_cache
-from icehouse.embedder._spec import INTERPOLATIONS, PreprocessSpec
+from icehouse.embedder._spec import INTERPOLATIONS, RESIZE_MODES, PreprocessSpec
 from icehouse.embedder._torch_encoder import Network, TorchEncoder
 from icehouse.errors import EncoderError, UnknownEncoder, WeightsError
 
@@ -63,7 +63,7 @@ def load(request: EncoderRequest) -> ClipEncoder:
                     force_quick_gelu=config.get("quick_gelu", False),
                 )
             tokenizer = open_clip.get_tokenizer(architecture)
-    preprocess = preprocess_spec(model.visual.preprocess_cfg)
+        preprocess = preprocess_spec(model.visual.preprocess_cfg)
     network = Network("clip", architecture, config, model, model.encode_image, preprocess, "l2")
     return ClipEncoder(network, request, tokenizer)
 
@@ -75,13 +75,16 @@ def preprocess_spec(config: dict[str, Any]) -> PreprocessSpec:
             f"the model wants interpolation {config['interpolation']!r}, "
             f"and only these are exact here: {', '.join(INTERPOLATIONS)}"
         )
+    resize = config["resize_mode"] or "shortest"
+    if resize not in RESIZE_MODES:
+        raise EncoderError(f"the model wants resize mode {resize!r}, which is not known here")
     size = config["size"]
     height, width = (size, size) if isinstance(size, int) else size
     fill = int(config.get("fill_color", 0) or 0)
     return PreprocessSpec(
         size=(height, width),
         resize_to=(height, width),
-        resize=config["resize_mode"] or "shortest",
+        resize=resize,
         interpolation=config["interpolation"],
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),

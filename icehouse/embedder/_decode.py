@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +27,8 @@ TRANSPARENT_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
 Image.init()
 _FORMATS = tuple(name for name in FORMATS if name in Image.OPEN)
-# Our own limit is checked right after the header is read; Pillow's advice would come twice.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Our own limit is checked right after the header is read, and may be higher than Pillow's.
+Image.MAX_IMAGE_PIXELS = None
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -62,16 +61,18 @@ def read_file(path: Path) -> FileBytes:
     try:
         # O_NONBLOCK: opening a FIFO that nobody writes to would otherwise wait forever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError as error:
-        raise ImageError(ImageErrorKind.UNREADABLE, error.strerror or str(error)) from error
-    with open(descriptor, "rb") as file:
+    except (OSError, ValueError) as error:
+        raise ImageError(ImageErrorKind.UNREADABLE, _words(error)) from error
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(ImageErrorKind.NOT_A_FILE, "not a regular file")
-        try:
+        with open(descriptor, "rb", closefd=False) as file:
             data = file.read()
-        except OSError as error:
-            raise ImageError(ImageErrorKind.UNREADABLE, error.strerror or str(error)) from error
+    except OSError as error:
+        raise ImageError(ImageErrorKind.UNREADABLE, _words(error)) from error
+    finally:
+        os.close(descriptor)
     if not data:
         raise ImageError(ImageErrorKind.EMPTY, "0 bytes")
     return FileBytes(data, status.st_mtime_ns)
@@ -85,17 +86,11 @@ def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageInfo:
     ImageError
         ``not-an-image``, ``corrupt`` or ``too-large``.
     """
-    with _open(data) as image:
-        info = ImageInfo(image.format or "", image.width, image.height)
-    if info.width * info.height > max_pixels:
-        raise ImageError(
-            ImageErrorKind.TOO_LARGE,
-            f"{info.width}x{info.height} is more than {max_pixels} pixels (--max-pixels)",
-        )
-    return info
+    with _open(data, max_pixels) as image:
+        return ImageInfo(image.format or "", image.width, image.height)
 
 
-def decode(data: bytes) -> Pixels:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode an image to upright RGB.
 
     EXIF orientation is applied; grey, palette, CMYK and 16-bit samples become 8-bit RGB;
@@ -105,6 +100,7 @@ def decode(data: bytes) -> Pixels:
     ----------
     data : bytes
         A whole file.
+    max_pixels : int
 
     Returns
     -------
@@ -113,15 +109,15 @@ def decode(data: bytes) -> Pixels:
     Raises
     ------
     ImageError
-        ``not-an-image``, ``truncated``, ``corrupt`` or ``unsupported``.
+        ``not-an-image``, ``truncated``, ``corrupt``, ``too-large`` or ``unsupported``.
     """
-    with _open(data) as image:
+    with _open(data, max_pixels) as image:
         try:
             if data.startswith(JPEG_MAGIC) and (pixels := _fast_jpeg(data)) is not None:
                 return _upright(pixels, image)
             image.load()
             return _upright(_rgb(image), image)
-        except ImageError:
+        except (ImageError, MemoryError):
             raise
         except OSError as error:
             ended = "truncated" in str(error) or "Truncated" in str(error)
@@ -131,18 +127,28 @@ def decode(data: bytes) -> Pixels:
             raise ImageError(ImageErrorKind.CORRUPT, repr(error)) from error
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError:
         start = data[:8].hex(" ")
         raise ImageError(
             ImageErrorKind.NOT_AN_IMAGE, f"{len(data)} bytes that begin with {start}"
         ) from None
-    except Image.DecompressionBombError as error:
-        raise ImageError(ImageErrorKind.TOO_LARGE, str(error)) from error
+    except MemoryError:
+        raise
     except Exception as error:
         raise ImageError(ImageErrorKind.CORRUPT, repr(error)) from error
+    if image.width * image.height > max_pixels:
+        raise ImageError(
+            ImageErrorKind.TOO_LARGE,
+            f"{image.width}x{image.height} is more than {max_pixels} pixels (--max-pixels)",
+        )
+    return image
+
+
+def _words(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _fast_jpeg(data: bytes) -> Pixels | None:
@@ -173,7 +179,10 @@ def _rgb(image: Image.Image) -> Pixels:
 
 def _upright(pixels: Pixels, image: Image.Image) -> Pixels:
     """Undo the orientation that EXIF states, as its eight values define it."""
-    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a damaged note beside a sound picture
+        turn = None
     return np.ascontiguousarray(turn(pixels)) if turn else pixels
 
 

@@ -18,7 +18,7 @@ from icehouse.embedder._report import EmbedReport, make_report
 from icehouse.embedder._run import Progress, run
 from icehouse.embedder._sources import Listing
 from icehouse.embedder._writer import Writer
-from icehouse.errors import SourceError
+from icehouse.errors import Interrupted, SourceError, UsageError
 from icehouse.store import CatalogRow, Store, check_name, record_claims
 
 LIBRARIES = ("torch", "timm", "open-clip-torch", "scikit-image", "pillow", "simplejpeg")
@@ -43,6 +43,12 @@ class EmbedOptions:
     workers: int | None = None
     max_pixels: int = MAX_PIXELS
     retry_errors: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "workers", "max_pixels"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} is 1 or more, got {value}")
 
 
 def embed(
@@ -88,6 +94,7 @@ def embed(
     store.files.sweep(f"catalog/{dataset}")
     known = known_rows(store, dataset)
     refuse_stranger(dataset, listing, known)
+    task = _check_task(store, listing, task or dataset)
 
     work = _resolve(store, request, listing, known, options)
     spec = work.encoder.spec if work.encoder else None
@@ -111,8 +118,10 @@ def embed(
     )
     try:
         run(pipeline, writer, work.plan, len(listing.entries), progress)
-    finally:  # labels of what was done before an interrupt are labels too
+    except Interrupted:  # labels of what was done before are labels too
         _record_labels(store, listing, dataset, task)
+        raise
+    _record_labels(store, listing, dataset, task)
     seconds = time.perf_counter() - started
     return make_report(dataset, work.encoder_id, listing, work.plan, writer, pipeline, seconds)
 
@@ -150,13 +159,30 @@ def _resolve(
     return _Work(plan, done, encoder_id, encoder)
 
 
-def _record_labels(store: Store, listing: Listing, dataset: str, task: str | None) -> None:
-    classes = {label for entry in listing.entries for label in entry.labels or ()}
-    if classes and dataset in store.catalog.datasets():
-        name = check_name("task", task or dataset)
-        kind = "multi" if listing.multi_label else "single"
-        store.labels.ensure_task(name, kind, classes)
-        record_claims(store.catalog, store.labels, dataset, name)
+def _check_task(store: Store, listing: Listing, task: str) -> str:
+    """Refuse a task that could not take the labels, before anything is encoded."""
+    check_name("task", task)
+    kinds = {t.name: t.kind for t in store.labels.tasks()} if store.has_labels else {}
+    if _classes(listing) and kinds.get(task, _kind(listing)) != _kind(listing):
+        raise UsageError(
+            f"task {task!r} takes {kinds[task]} labels, but got {_kind(listing)} ones; "
+            "give these labels a task of their own with --task"
+        )
+    return task
+
+
+def _record_labels(store: Store, listing: Listing, dataset: str, task: str) -> None:
+    if _classes(listing) and dataset in store.catalog.datasets():
+        store.labels.ensure_task(task, _kind(listing), _classes(listing))
+        record_claims(store.catalog, store.labels, dataset, task)
+
+
+def _classes(listing: Listing) -> set[str]:
+    return {label for entry in listing.entries for label in entry.labels or ()}
+
+
+def _kind(listing: Listing) -> str:
+    return "multi" if listing.multi_label else "single"
 
 
 def _plan(

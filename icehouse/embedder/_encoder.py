@@ -22,9 +22,10 @@ import numpy.typing as npt
 
 from icehouse.embedder._decode import Pixels
 from icehouse.embedder._spec import EncoderSpec
-from icehouse.errors import UnknownEncoder
+from icehouse.errors import UnknownEncoder, UsageError
 
 LOCAL = "local-dir:"
+STORED_AS = ("float16", "float32")
 _FAMILIES = {
     "clip": "icehouse.embedder._clip",
     "timm": "icehouse.embedder._timm",
@@ -72,6 +73,10 @@ class EncoderRequest:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", _absolute(self.name))
+        if self.stored_as not in STORED_AS:
+            raise UsageError(
+                f"vectors are stored as {' or '.join(STORED_AS)}, not {self.stored_as}"
+            )
 
     @property
     def family(self) -> str:

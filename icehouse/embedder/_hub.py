@@ -65,12 +65,18 @@ def explained(name: str) -> Iterator[None]:
             raise WeightsError(f"the weights of {name} do not fit its network. {text}") from error
         if isinstance(error, (ImportError, MemoryError)):
             raise
-        family = name.partition(":")[0]
-        raise WeightsError(
-            f"cannot load {name}: {text.strip().splitlines()[0] if text.strip() else error!r}\n"
-            "If the weights are not on this machine and it has no network, either\n"
-            "  - run the same command once where there is a network, and copy its cache "
-            "(the folder HF_HOME, by default ~/.cache/huggingface) to this machine, or\n"
-            f"  - give a folder that holds them: {family}:local-dir:PATH, or\n"
-            "  - use the encoder that needs no weights: descriptor"
-        ) from error
+        what = (text.strip() or repr(error)).splitlines()[0]
+        raise WeightsError(f"cannot load {name}: {what}{_ways_out(name)}") from error
+
+
+def _ways_out(name: str) -> str:
+    family, _, rest = name.partition(":")
+    if rest.startswith("local-dir:") or "@" in rest:
+        return ""
+    return (
+        "\nIf the weights are not on this machine and it has no network, either\n"
+        "  - run the same command once where there is a network, and copy its cache "
+        "(the folder HF_HOME, by default ~/.cache/huggingface) to this machine, or\n"
+        f"  - give a folder that holds them: {family}:local-dir:PATH, or\n"
+        "  - use the encoder that needs no weights: descriptor"
+    )

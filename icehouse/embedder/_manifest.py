@@ -46,6 +46,7 @@ def list_manifest(manifest: Path, *, labels: bool = True) -> Listing:
         No such file, not a table, no column ``path``, an empty or repeated path, or both
         ``label`` and ``labels``.
     """
+    manifest = manifest.expanduser().absolute()
     table = _read(manifest)
     names = set(table.column_names)
     if "path" not in names:
@@ -87,14 +88,26 @@ def _read(manifest: Path) -> pa.Table:
                 column_types=types, null_values=[""], strings_can_be_null=True
             )
             table = pa.csv.read_csv(manifest, convert_options=convert)
+        if len(set(table.column_names)) < len(table.column_names):
+            raise SourceError(f"{manifest} has two columns of one name: {table.column_names}")
+        table = _as_text(table)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{manifest} cannot be read as a table: {error}") from error
     if not len(table):
         raise SourceError(f"{manifest} lists no images")
-    for name in ("path", "label", "split"):
-        if name in table.column_names and table[name].type != pa.string():
-            position = table.column_names.index(name)
-            table = table.set_column(position, name, table[name].cast(pa.string()))
+    return table
+
+
+def _as_text(table: pa.Table) -> pa.Table:
+    for position, name in enumerate(table.column_names):
+        kind = table[name].type
+        if name in ("path", "label", "split") and kind != pa.string():
+            try:
+                table = table.set_column(position, name, table[name].cast(pa.string()))
+            except pa.ArrowException as error:
+                raise pa.ArrowInvalid(f"column {name!r} is no text: {error}") from error
+        elif name == "labels" and not (pa.types.is_string(kind) or pa.types.is_list(kind)):
+            raise pa.ArrowInvalid(f"'labels' is of type {kind}, not text or a list of text")
     return table
 
 
@@ -111,12 +124,15 @@ def _refuse_bad_paths(manifest: Path, paths: list[str | None]) -> None:
 
 
 def _labels(record: dict[str, Any]) -> tuple[str, ...] | None:
-    if record.get("label") is not None:
+    if record.get("label"):
         return (record["label"],)
     many: str | Iterable[Any] | None = record.get("labels")
-    if many is None:
+    if many is None or many == "":
         return None
-    parts = many.split(LABELS_SEPARATOR) if isinstance(many, str) else [str(m) for m in many]
+    if isinstance(many, str):
+        parts = many.split(LABELS_SEPARATOR)
+    else:
+        parts = [str(each) for each in many if each is not None]
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 

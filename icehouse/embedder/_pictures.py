@@ -10,6 +10,10 @@ from icehouse.embedder._decode import Pixels
 MIN_COSINE = 0.999
 """Below this, two vectors of one picture are not the same vector."""
 
+MIN_CENTRED_COSINE = 0.99
+"""The same with the mean of all pictures subtracted, which shows what a vector that is much the
+same for every picture hides."""
+
 SIZES = (
     (240, 320),
     (320, 240),
@@ -48,3 +52,12 @@ def similarity(
     """Return the cosine of each row of one array to the same row of the other, shape (n,)."""
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     return np.asarray((one * other).sum(axis=1) / np.maximum(lengths, 1e-12), np.float32)
+
+
+def agree(vectors: npt.NDArray[np.float32], known: npt.NDArray[np.float32]) -> bool:
+    """Return whether vectors of the eight pictures, (8, D), are those that are known."""
+    if (vectors == known).all():  # also where all pictures have one vector, and no direction
+        return True
+    mean = known.mean(axis=0)
+    plain, centred = similarity(vectors, known), similarity(vectors - mean, known - mean)
+    return bool((plain >= MIN_COSINE).all() and (centred >= MIN_CENTRED_COSINE).all())

@@ -205,7 +205,7 @@ class Pipeline:
                 if identity in self._done or identity in self._claimed:
                     return Outcome([row])
                 self._claimed.add(identity)
-            return row, self._encoder.preprocess(decode(read.data))
+            return row, self._encoder.preprocess(decode(read.data, self._max_pixels))
         except ImageError as error:
             row = error_row(entry, self._source, error.kind, error.detail)
             return Outcome([row], failed=identity)

@@ -53,7 +53,9 @@ def run(
     finally:
         pipeline.close()
     writer.commit()
-    if asked.is_set():
+    if writer.refused is not None:
+        raise writer.refused
+    if asked.is_set() and finished < total:
         raise Interrupted(
             f"stopped after {finished:,} of {total:,} inputs. All of them are kept; "
             "run the same command again to go on"

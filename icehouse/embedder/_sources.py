@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from icehouse.errors import ImageErrorKind, SourceError
+from icehouse.store import STORE_MANIFEST
 
 SPLITS = {
     "train": "train",
@@ -83,6 +85,9 @@ def inspect(
     """Look at a file from outside: its size and time, or what is wrong with it."""
     try:
         status = path.stat()
+    except ValueError as error:  # a name that no file can have
+        kind = ImageErrorKind.UNREADABLE
+        return Entry(key, path, None, None, labels, split, extra, kind, str(error))
     except OSError as error:
         missing = "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
         kind = ImageErrorKind.NOT_A_FILE if path.is_symlink() else ImageErrorKind.UNREADABLE
@@ -122,7 +127,9 @@ def list_folder(folder: Path, *, labels: bool = True) -> Listing:
     if not folder.is_dir():
         raise SourceError(f"{folder} is a file; give a folder, or a manifest .csv or .parquet")
     try:
-        top = [e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith(".")]
+        with os.scandir(folder) as entries_of_top:
+            top = [e.name for e in entries_of_top if _is_folder(e) and not _is_store(e)]
+        top = [name for name in top if not name.startswith(".")]
     except PermissionError as error:
         raise SourceError(f"no permission to read the folder {folder}") from error
     splits = bool(top) and all(name.lower() in SPLITS for name in top)
@@ -140,8 +147,20 @@ def list_folder(folder: Path, *, labels: bool = True) -> Listing:
 
 
 def printable(name: str) -> str:
-    """Return a file name as text, with bytes that are not UTF-8 written as escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """Return a file name as text; a byte that is no UTF-8 becomes U+FFFD and its hexadecimal."""
+    # A byte that is no UTF-8 came as a lone surrogate, U+DC80 and above.
+    return re.sub("[\udc80-\udcff]", lambda found: f"\ufffd{ord(found[0]) - 0xDC00:02x}", name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, for one; it is listed as an input that cannot be read
+        return False
+
+
+def _is_store(entry: os.DirEntry[str]) -> bool:
+    return _is_folder(entry) and Path(entry.path, STORE_MANIFEST).is_file()
 
 
 def _walk(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
@@ -150,14 +169,15 @@ def _walk(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
         here = (status.st_dev, status.st_ino)
         if here in above:  # a link that leads back up
             return
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError:
         yield folder  # kept as an input that cannot be read, not passed over in silence
         return
     for entry in entries:
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or _is_store(entry):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(Path(entry.path), above | {here})
         else:
             yield Path(entry.path)

@@ -40,7 +40,7 @@ def load(request: EncoderRequest) -> TorchEncoder:
             _check_name(architecture)
             use_hub_or_cache()
             model = timm.create_model(rest, pretrained=True)
-    preprocess = preprocess_spec(resolve_model_data_config(model))
+        preprocess = preprocess_spec(resolve_model_data_config(model))
     # Every weight was loaded, strictly, classifier included; only now is the classifier dropped.
     model.reset_classifier(0)
     network = Network("timm", architecture, config, model, model.forward, preprocess, "none")
@@ -54,6 +54,9 @@ def preprocess_spec(config: dict[str, Any]) -> PreprocessSpec:
             f"the model wants interpolation {config['interpolation']!r}, "
             f"and only these are exact here: {', '.join(INTERPOLATIONS)}"
         )
+    mode = config["crop_mode"]
+    if mode not in CROP_MODES:
+        raise EncoderError(f"the model wants crop mode {mode!r}, which is not known here")
     height, width = config["input_size"][1:]
     return PreprocessSpec(
         size=(height, width),
@@ -61,7 +64,7 @@ def preprocess_spec(config: dict[str, Any]) -> PreprocessSpec:
             math.floor(height / config["crop_pct"]),
             math.floor(width / config["crop_pct"]),
         ),
-        resize=CROP_MODES[config["crop_mode"]],
+        resize=CROP_MODES[mode],
         interpolation=config["interpolation"],
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
@@ -76,6 +79,16 @@ def _read_config(folder: Path) -> tuple[str, dict[str, Any]]:
     if not path.is_file():
         raise WeightsError(f"{folder} has no config.json, which says what network it is")
     config = json.loads(path.read_text(encoding="utf-8"))
+    stated, arguments = config.get("pretrained_cfg", {}), config.get("model_args", {})
+    for name, weights in (
+        ("num_classes", stated.get("num_classes", config.get("num_classes"))),
+        ("in_chans", (stated.get("input_size") or [3])[0]),
+    ):
+        # timm would then load what fits, and leave the rest at random.
+        if arguments.get(name, weights) != weights:
+            raise WeightsError(
+                f"{path} asks for {name}={arguments[name]}, and its weights are for {weights}"
+            )
     return config["architecture"], config.get("model_args", {})
 
 

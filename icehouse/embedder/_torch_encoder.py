@@ -13,7 +13,7 @@ import torch
 
 from icehouse.embedder._decode import Pixels
 from icehouse.embedder._encoder import EncoderRequest
-from icehouse.embedder._pictures import MIN_COSINE, draw, similarity
+from icehouse.embedder._pictures import agree, draw
 from icehouse.embedder._preprocess import preprocess
 from icehouse.embedder._spec import EncoderSpec, PreprocessSpec
 from icehouse.errors import UsageError, VectorError
@@ -138,13 +138,18 @@ class TorchEncoder:
         pictures = np.stack([self.preprocess(picture) for picture in draw()])
         self._cast(torch.float32)
         exact = self.encode(pictures)
-        kept = {name: value.clone() for name, value in self.module.state_dict().items()}
+        kept = {name: tensor.clone() for name, tensor in self._tensors()}
         self._cast(DTYPES[fast])
-        if similarity(self.encode(pictures), exact).min() >= MIN_COSINE:
+        if agree(self.encode(pictures), exact):
             return fast
         self._cast(torch.float32)
-        self.module.load_state_dict(kept)
+        for name, tensor in self._tensors():
+            tensor.copy_(kept[name])
         return "float32"
+
+    def _tensors(self) -> list[tuple[str, torch.Tensor]]:
+        """All that a cast changes, buffers included that no state_dict holds."""
+        return [*self.module.named_parameters(), *self.module.named_buffers()]
 
     def preprocess(self, image: Pixels) -> Pixels:
         """See :meth:`Encoder.preprocess`."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from icehouse.embedder._pipeline import Outcome
 from icehouse.embedder._spec import EncoderSpec
+from icehouse.errors import VectorError
 from icehouse.store import CatalogRow, Store, ids_from_bytes
 
 COMMIT_ROWS = 8192
@@ -50,6 +51,7 @@ class Writer:
         self._twins: list[CatalogRow] = []
         self._failed: dict[bytes, CatalogRow] = {}
         self._last_commit = time.monotonic()
+        self.refused: VectorError | None = None
         self.encoded = 0
         self.reused = 0
         self.errors: Counter[str] = Counter()
@@ -81,13 +83,28 @@ class Writer:
     def commit(self) -> None:
         """Make everything durable that is complete."""
         self._settle_twins()
-        if self._ids and self._spec is not None:
-            features = self._store.features(self._spec.encoder_id)
-            vectors = np.concatenate(self._vectors)
-            features.append(ids_from_bytes(self._ids), vectors, self._spec.stored_as)
+        self._commit_vectors()
         self._store.catalog.append(self._dataset, self._rows)
         self._rows, self._ids, self._vectors = [], [], []
         self._last_commit = time.monotonic()
+
+    def _commit_vectors(self) -> None:
+        """Commit what is sound; keep what is wrong with the rest in ``refused``."""
+        if not self._ids or self._spec is None:
+            return
+        features = self._store.features(self._spec.encoder_id)
+        vectors, ids = np.concatenate(self._vectors), ids_from_bytes(self._ids)
+        try:
+            features.append(ids, vectors, self._spec.stored_as)
+        except VectorError as error:
+            with np.errstate(over="ignore"):
+                sound = np.isfinite(vectors.astype(self._spec.stored_as)).all(axis=1)
+            if sound.any():
+                features.append(ids[sound], vectors[sound], self._spec.stored_as)
+            bad = {i.tobytes() for i in ids[~sound]}
+            self._rows = [row for row in self._rows if row.image_id not in bad]
+            self.encoded -= len(bad)
+            self.refused = error
 
     def _settle_twins(self) -> None:
         """Decide on copies of images that were still being decoded when the copy was read."""

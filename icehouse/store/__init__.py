@@ -14,10 +14,11 @@ from icehouse.store._ids import (
 )
 from icehouse.store._labels import LabelEvent, LabelLog, Task
 from icehouse.store._search import nearest, unit
-from icehouse.store._store import FORMAT_VERSION, Place, Store
+from icehouse.store._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
 
 __all__ = [
     "FORMAT_VERSION",
+    "STORE_MANIFEST",
     "Catalog",
     "CatalogRow",
     "FeatureMatrix",

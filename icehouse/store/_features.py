@@ -62,9 +62,12 @@ class FeatureShards:
         self.folder = f"features/{encoder_id}"
 
     def describe(self, card: Mapping[str, Any]) -> None:
-        """Write ``encoder.json``, what there is to know of the encoder, once."""
+        """Write ``encoder.json``, what there is to know of the encoder, where that is news.
+
+        The encoder itself never changes under its encoder_id, but where it was loaded from may.
+        """
         name = f"{self.folder}/encoder.json"
-        if not self._files.path(name).exists():
+        if not self.exists or self.card["request"] != card["request"]:
             text = json.dumps(card, indent=2, ensure_ascii=False)
             self._files.commit(name, text.encode())
 

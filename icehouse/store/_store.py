@@ -30,7 +30,7 @@ from icehouse.store._ids import ids_from_arrow
 from icehouse.store._labels import LabelLog
 
 FORMAT_VERSION = 1
-MANIFEST = "store.json"
+STORE_MANIFEST = "store.json"
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class Store:
             ``store.json`` is damaged.
         """
         path = Path(path).expanduser()
-        manifest = path / MANIFEST
+        manifest = path / STORE_MANIFEST
         if not path.exists():
             raise NotAStore(
                 f"there is no store at {path}. Make one with: icehouse embed FOLDER --store {path}"
             )
         if not manifest.is_file():
             raise NotAStore(
-                f"{path} is not a store: it has no {MANIFEST}. "
+                f"{path} is not a store: it has no {STORE_MANIFEST}. "
                 "Give the folder that icehouse embed made, or a new name"
             )
         try:
@@ -135,14 +135,14 @@ class Store:
                 f"{path} exists and is not a store. Give another name, or an empty folder"
             )
         text = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
-        Files(path).commit(MANIFEST, text.encode())
+        Files(path).commit(STORE_MANIFEST, text.encode())
         return cls(path)
 
     @classmethod
     def open_or_create(cls, path: str | Path) -> Store:
         """Open the store at a path, or make one where there is nothing yet."""
         path = Path(path).expanduser()
-        return cls.open(path) if (path / MANIFEST).is_file() else cls.create(path)
+        return cls.open(path) if (path / STORE_MANIFEST).is_file() else cls.create(path)
 
     @cached_property
     def labels(self) -> LabelLog:

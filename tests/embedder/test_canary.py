@@ -129,7 +129,7 @@ def test_two_encoders_have_two_canaries(store: Store, opened: Callable[[str], En
 
 def test_bgr_for_rgb_is_refused(store: Store, encoder: Encoder) -> None:
     _canary.check(store, encoder)
-    with pytest.raises(CanaryError, match=r"no longer gives the vectors.*lowest 0"):
+    with pytest.raises(CanaryError, match="no longer gives the vectors"):
         _canary.check(store, Altered(encoder, change=lambda pixels: pixels[:, :, ::-1]))
 
 
@@ -137,7 +137,7 @@ def test_bgr_for_rgb_is_refused(store: Store, encoder: Encoder) -> None:
 def test_another_resize_is_refused(store: Store, encoder: Encoder, resize: str) -> None:
     _canary.check(store, encoder)
     layout = replace(encoder.spec.preprocess, resize=resize)
-    with pytest.raises(CanaryError, match=r"on [1-8] of 8 test pictures"):
+    with pytest.raises(CanaryError, match="no longer gives the vectors"):
         _canary.check(store, Altered(encoder, layout))
 
 
@@ -167,11 +167,6 @@ def test_a_resize_without_a_filter_is_refused(store: Store, encoder: Encoder) ->
         _canary.check(store, Nearest(encoder))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=pytest.fail.Exception,
-    reason="plain cosine hides it: 0.9998, where the centred cosine is 0.70",
-)
 def test_another_interpolation_is_refused(store: Store, opened: Callable[[str], Encoder]) -> None:
     encoder = opened("timm-folder")
     _canary.check(store, encoder)
@@ -199,7 +194,7 @@ def test_one_picture_of_eight_is_enough_to_refuse(store: Store) -> None:
     known = np.load(path)
     known[3] = -known[3]
     np.save(path, known)
-    with pytest.raises(CanaryError, match=r"on 1 of 8 test pictures .* \(lowest -1.0000\)"):
+    with pytest.raises(CanaryError, match=r"their cosine falls to -1\.0000"):
         _canary.check(store, Tiles())
 
 
@@ -248,7 +243,6 @@ def test_a_damaged_canary_is_a_corrupt_store(store: Store, damage: str) -> None:
         _canary.check(store, Tiles())
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="the shape is not looked at")
 def test_a_canary_of_another_shape_is_a_corrupt_store(store: Store) -> None:
     _canary.check(store, Tiles())
     np.save(store.files.path(stored(store, Tiles())), np.ones((8, 5), np.float32))

@@ -79,9 +79,6 @@ def test_a_request_whose_files_moved_away_is_not_found(
     assert find_request(store, request) is None
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="encoder.json keeps the stamps of the first time"
-)
 def test_files_that_were_only_touched_are_known_again_after_one_run(
     store: Store, few: Path, network: Path
 ) -> None:

@@ -93,14 +93,14 @@ def test_what_could_not_be_decoded_is_read_again_on_request() -> None:
     assert (plan.todo, dict(plan.errors)) == ([SEEN], {})
 
 
-@pytest.mark.parametrize("kind", ["unreadable", "not-a-file"])
-def test_what_the_system_refused_is_always_read_again(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["unreadable", "not-a-file", "too-large"])
+def test_what_the_system_or_a_limit_refused_is_always_read_again(kind: str) -> None:
     assert plan_of(SEEN, known=(replace(FAILED, error=kind),)).todo == [SEEN]
 
 
 @pytest.mark.parametrize("kind", list(ImageErrorKind))
-def test_only_what_the_system_refused_is_transient(kind: ImageErrorKind) -> None:
-    assert kind.transient == (kind.value in ("unreadable", "not-a-file"))
+def test_only_what_the_system_or_a_limit_refused_is_transient(kind: ImageErrorKind) -> None:
+    assert kind.transient == (kind.value in ("unreadable", "not-a-file", "too-large"))
 
 
 def test_new_labels_of_what_cannot_be_decoded_are_noted() -> None:
