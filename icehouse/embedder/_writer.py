@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -125,14 +126,12 @@ class Writer:
 
 
 def _as_failed(row: CatalogRow, first: CatalogRow) -> CatalogRow:
-    return CatalogRow(
-        key=row.key,
+    return replace(
+        row,
+        image_id=None,
         error=first.error,
         error_detail=first.error_detail,
-        bytes=row.bytes,
-        mtime_ns=row.mtime_ns,
-        labels=row.labels,
-        split=row.split,
-        extra=row.extra,
-        source=row.source,
+        width=None,
+        height=None,
+        format=None,
     )

@@ -179,3 +179,10 @@ def sigmoid(logits: FloatArray) -> FloatArray:
 def two_columns(positive: FloatArray) -> FloatArray:
     """Return the probabilities of both classes from that of the second, shape (n,)."""
     return np.stack([1 - positive, positive], axis=1)
+
+
+def probabilities(logits: FloatArray, *, multi_label: bool) -> FloatArray:
+    """Return what logits of shape (n, n_classes), or (n, 1) for two classes, stand for."""
+    if multi_label:
+        return sigmoid(logits)
+    return softmax(logits) if logits.shape[1] > 1 else two_columns(sigmoid(logits[:, 0]))

@@ -14,9 +14,7 @@ from icehouse.heads._base import (
     Head,
     IntArray,
     Standardiser,
-    sigmoid,
-    softmax,
-    two_columns,
+    probabilities,
 )
 from icehouse.heads._settings import above, between, flag, whole
 
@@ -79,9 +77,7 @@ class LogisticHead(Head):
 
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
         logits = self.standardiser_(X) @ self.coef_.T + self.intercept_
-        if self.multi_label_:
-            return sigmoid(logits)
-        return softmax(logits) if logits.shape[1] > 1 else two_columns(sigmoid(logits[:, 0]))
+        return probabilities(logits, multi_label=self.multi_label_)
 
     def to_arrays(self) -> dict[str, AnyArray]:
         """See :meth:`Head.to_arrays`."""

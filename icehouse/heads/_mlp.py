@@ -19,9 +19,7 @@ from icehouse.heads._base import (
     Head,
     IntArray,
     Standardiser,
-    sigmoid,
-    softmax,
-    two_columns,
+    probabilities,
 )
 from icehouse.heads._settings import above, between, flag, one_of, whole
 
@@ -176,9 +174,7 @@ class MLPHead(Head):
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
         w1, b1, w2, b2 = self.weights_
         logits = np.maximum(self.standardiser_(X) @ w1 + b1, 0) @ w2 + b2
-        if self.multi_label_:
-            return sigmoid(logits)
-        return softmax(logits) if logits.shape[1] > 1 else two_columns(sigmoid(logits[:, 0]))
+        return probabilities(logits, multi_label=self.multi_label_)
 
     def to_arrays(self) -> dict[str, AnyArray]:
         """See :meth:`Head.to_arrays`."""
