@@ -14,7 +14,10 @@ from _common import command, encoder, icehouse, real, show, workplace
 
 from icehouse.store import Store
 
+# Arguments: kills, images of EuroSAT, and a precision where it is not to be chosen.
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+IMAGES = int(sys.argv[2]) if len(sys.argv) > 2 else 27_000
+PRECISION = ["--precision", sys.argv[3]] if len(sys.argv) > 3 else []
 
 
 def main() -> None:
@@ -22,7 +25,10 @@ def main() -> None:
     data = real()
     with workplace() as folder:
         whole, killed = folder / "whole", folder / "killed"
-        source = (data / "eurosat.csv", "--encoder", encoder(data))
+        header, *lines = (data / "eurosat.csv").read_text().splitlines()
+        manifest = folder / "eurosat.csv"
+        manifest.write_text("\n".join([header, *(f"{data}/{line}" for line in lines[:IMAGES])]))
+        source = (manifest, "--encoder", encoder(data), *PRECISION)
         first = icehouse("embed", *source, "--store", whole)
         rewritten, moments = 0, []
         moment = random.Random(0)
