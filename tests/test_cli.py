@@ -82,6 +82,12 @@ def test_embed_reports_every_input(photos):
     assert sum(report["errors"].values()) == 1
 
 
+def test_embed_names_what_it_could_not_read(photos):
+    report = lines(photos, "embed", "photos", "-s", "photos.icehouse")[0]
+    assert [failure["key"] for failure in report["failures"]] == ["disc/broken.png"]
+    assert "disc/broken.png" in run(photos, "embed", "photos", "-s", "photos.icehouse")
+
+
 def test_the_only_encoder_of_a_store_is_the_usual_one(photos):
     report = lines(photos, "embed", "photos", "-s", "photos.icehouse")[0]
     assert report["encoder_id"].startswith("descriptor")
@@ -163,6 +169,8 @@ WRONG = [
     (["fit-head", "-s", "photos.icehouse", "-t", "cats"], 2, "no task 'cats'"),
     (["flag", "-s", "photos.icehouse", "--head", "oak"], 2, "no head 'oak'"),
     (["predict", "-s", "photos.icehouse"], 2, "give image files or folders, or --dataset"),
+    (["predict", "nowhere.jpg", "-s", "photos.icehouse"], 2, "none of 1 can be read; nowhere.jpg"),
+    (["embed", "photos", "-s", "y", "--vector-dtype", "float8"], 2, "float16 or float32"),
     (["neighbours", "zzz", "-s", "photos.icehouse"], 2, "no image in the store"),
 ]
 

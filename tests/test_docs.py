@@ -58,7 +58,9 @@ def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
 
 def test_python_of_the_readme_runs(workplace, capsys):
     for block in blocks((ROOT / "README.md").read_text(), "python"):
-        exec(compile(block, "README.md", "exec"), {})
+        names = {}
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["vectors"].shape == (40, 556)
     assert float(capsys.readouterr().out.splitlines()[0]) > 0.9
 
 

@@ -21,7 +21,8 @@ SURFACE = {
     "icehouse": ["__version__"],
     "icehouse.cli": ["app", "main"],
     "icehouse.store": [
-        "FORMAT_VERSION", "STORE_MANIFEST", "Catalog", "CatalogRow", "FeatureMatrix", "FeatureShards", "Files",
+        "FORMAT_VERSION", "STORE_MANIFEST", "Catalog", "CatalogRow", "FeatureMatrix",
+        "FeatureShards", "Files",
         "IdArray", "LabelEvent", "LabelLog", "Place", "Store", "Task", "check_name",
         "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "positions",
         "record_claims",
@@ -29,13 +30,15 @@ SURFACE = {
     ],
     "icehouse.embedder": [
         "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder", "EncoderRequest",
-        "EncoderSpec", "Entry", "ImageInfo", "Listing", "PreprocessSpec", "choose_encoder",
+        "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "PreprocessSpec",
+        "choose_encoder",
         "decode", "embed", "find_request", "list_folder", "list_manifest", "list_source",
         "one_torch_thread", "open_encoder", "probe", "read_file", "reopen_encoder", "similarity",
     ],
     "icehouse.heads": [
         "KINDS", "FitOptions", "Fractions", "Head", "HeadCard", "LabelledSet", "Metrics",
-        "OutOfFold", "StoredHead", "choose_head", "choose_task", "fit_head", "fit_temperature",
+        "OutOfFold", "StoredHead", "choose_head", "choose_task", "datasets_of", "fit_head",
+        "fit_temperature",
         "folds_of", "list_heads", "load_head", "load_labelled", "make_head", "measure",
         "out_of_fold", "save_head", "scale", "training_set",
     ],

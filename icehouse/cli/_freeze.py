@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from icehouse.cli._app import Json, StorePath, app, echo, show
+from icehouse.errors import UsageError
 
 if TYPE_CHECKING:
     from icehouse.store import Store
@@ -94,5 +95,7 @@ def demo(
 
 
 def _usual_encoder(store: Store) -> str:
-    names = {card["request"]["name"] for card in store.encoder_cards().values()}
-    return str(names.pop()) if len(names) == 1 else DEFAULT_ENCODER
+    names = sorted({card["request"]["name"] for card in store.encoder_cards().values()})
+    if len(names) > 1:
+        raise UsageError(f"the store has several encoders; choose one with --encoder: {names}")
+    return str(names.pop()) if names else DEFAULT_ENCODER

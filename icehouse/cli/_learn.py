@@ -57,7 +57,6 @@ def predict(
     json_lines: Json = False,
 ) -> None:
     """Answer for images, and name the ambiguous ones."""
-    from icehouse.embedder import list_folder
     from icehouse.heads import choose_head, choose_task
     from icehouse.report import predictions_table
     from icehouse.review import predict_dataset, predict_files
@@ -71,14 +70,22 @@ def predict(
         answers = predict_dataset(opened, stored, dataset)
     else:
         files = [
-            file
-            for path in images or []
-            for file in ([e.path for e in list_folder(path).entries] if path.is_dir() else [path])
+            file for path in images or [] for file in (_files(path) if path.is_dir() else [path])
         ]
         answers = predict_files(opened, stored, files)
+    wrong = [answer for answer in answers if answer.error is not None]
+    if answers and len(wrong) == len(answers):
+        raise UsageError(f"none of {len(answers)} can be read; {wrong[0].name}: {wrong[0].error}")
     doubtful = sum(bool(answer.reasons) for answer in answers)
     summary = f"{doubtful} of {len(answers)} images are ambiguous (head {stored.card.name})"
+    summary += f"; {len(wrong)} could not be read" if wrong else ""
     show(answers, json_lines, predictions_table(answers), summary)
+
+
+def _files(folder: Path) -> list[Path]:
+    from icehouse.embedder import list_folder
+
+    return [folder / e.path.relative_to(folder.absolute()) for e in list_folder(folder).entries]
 
 
 def _pairs(settings: list[str] | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ from icehouse.embedder._embed import EmbedOptions, embed
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
 from icehouse.embedder._manifest import list_manifest, list_source
 from icehouse.embedder._pictures import MIN_COSINE, similarity
-from icehouse.embedder._report import EmbedReport
+from icehouse.embedder._report import EmbedReport, Failure
 from icehouse.embedder._sources import Entry, Listing, list_folder
 from icehouse.embedder._spec import EncoderSpec, PreprocessSpec
 from icehouse.embedder._threads import one_torch_thread
@@ -20,6 +20,7 @@ __all__ = [
     "EncoderRequest",
     "EncoderSpec",
     "Entry",
+    "Failure",
     "ImageInfo",
     "Listing",
     "PreprocessSpec",

@@ -71,9 +71,14 @@ def reopen_encoder(store: Store, encoder_id: str) -> Encoder:
     """
     card: dict[str, Any] = store.features(encoder_id).card
     asked = card["request"]
-    encoder = open_encoder(
-        EncoderRequest(asked["name"], card["spec"]["precision"], asked["stored_as"])
-    )
+    request = EncoderRequest(asked["name"], card["spec"]["precision"], asked["stored_as"])
+    if request.local_path is not None and not request.local_path.exists():
+        raise WeightsError(
+            f"encoder {encoder_id} was loaded from {request.local_path}, which is gone. If it has "
+            "moved, tell the store where to: embed any of its datasets again with --encoder and "
+            "the new path; nothing is encoded twice"
+        )
+    encoder = open_encoder(request)
     if encoder.spec.encoder_id != encoder_id:
         raise WeightsError(
             f"{asked['name']} is no longer the encoder {encoder_id}: it is now "

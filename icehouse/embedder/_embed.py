@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from icehouse.embedder import _canary
@@ -14,7 +14,7 @@ from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest, like, open_encoder
 from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
-from icehouse.embedder._report import EmbedReport, make_report
+from icehouse.embedder._report import EmbedReport, Failure, make_report
 from icehouse.embedder._run import Progress, run
 from icehouse.embedder._sources import Listing
 from icehouse.embedder._writer import Writer
@@ -105,7 +105,8 @@ def embed(
         if work.encoder_id is None:
             raise SourceError(_nothing_readable(listing, work.plan))
         _record_labels(store, listing, dataset, task)
-        return make_report(dataset, work.encoder_id, listing, work.plan, writer)
+        report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
+        return replace(report, failures=_failures(store, dataset))
     started = time.perf_counter()
     pipeline = Pipeline(
         work.encoder,
@@ -123,7 +124,8 @@ def embed(
         raise
     _record_labels(store, listing, dataset, task)
     seconds = time.perf_counter() - started
-    return make_report(dataset, work.encoder_id, listing, work.plan, writer, pipeline, seconds)
+    report = make_report(dataset, work.encoder_id, listing, work.plan, writer, pipeline, seconds)
+    return replace(report, failures=_failures(store, dataset))
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,14 @@ def _resolve(
     store.files.sweep(features.folder)
     features.describe(_card(encoder, request))
     return _Work(plan, done, encoder_id, encoder)
+
+
+def _failures(store: Store, dataset: str) -> tuple[Failure, ...]:
+    if dataset not in store.catalog.datasets():
+        return ()
+    rows = store.catalog.rows(dataset, ["key", "error", "error_detail"])
+    failed = rows.filter(rows["error"].is_valid()).sort_by("key").to_pylist()
+    return tuple(Failure(r["key"], r["error"], r["error_detail"] or "") for r in failed)
 
 
 def _check_task(store: Store, listing: Listing, task: str) -> str:

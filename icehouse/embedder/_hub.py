@@ -6,6 +6,7 @@ asked first, by one connection; without one, only what the local cache holds is 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import urllib.parse
@@ -55,6 +56,8 @@ def use_hub_or_cache() -> None:
 @contextmanager
 def explained(name: str) -> Iterator[None]:
     """Turn what a library raises while it loads weights into a :class:`WeightsError`."""
+    quiet = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # what goes wrong is said below, once
     try:
         yield
     except EncoderError:
@@ -62,11 +65,14 @@ def explained(name: str) -> Iterator[None]:
     except Exception as error:
         text = str(error)
         if "key(s) in state_dict" in text or "size mismatch" in text:
-            raise WeightsError(f"the weights of {name} do not fit its network. {text}") from error
+            lines = "\n".join(line[:400] for line in text.splitlines()[:12])
+            raise WeightsError(f"the weights of {name} do not fit its network. {lines}") from error
         if isinstance(error, (ImportError, MemoryError)):
             raise
         what = (text.strip() or repr(error)).splitlines()[0]
         raise WeightsError(f"cannot load {name}: {what}{_ways_out(name)}") from error
+    finally:
+        logging.disable(quiet)
 
 
 def _ways_out(name: str) -> str:

@@ -12,6 +12,15 @@ from icehouse.embedder._writer import Writer
 
 
 @dataclass(frozen=True)
+class Failure:
+    """An input that is not a picture: its key, the kind of error, and what was found."""
+
+    key: str
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class EmbedReport:
     """What a run did. ``inputs == encoded + reused + sum(errors.values())``.
 
@@ -30,6 +39,8 @@ class EmbedReport:
         Inputs of earlier runs that the source no longer has.
     seconds : float
         Of the pipeline, loading left out.
+    failures : tuple of Failure
+        The same inputs by name.
     decode_rate, encode_rate, rate : float or None
         Images/s that decoding alone and encoding alone would reach on this machine, and that
         were reached. None where nothing was encoded.
@@ -45,6 +56,7 @@ class EmbedReport:
     errors: dict[str, int]
     gone: int
     seconds: float
+    failures: tuple[Failure, ...] = ()
     decode_rate: float | None = None
     encode_rate: float | None = None
     rate: float | None = None

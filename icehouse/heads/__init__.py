@@ -2,7 +2,7 @@
 
 from icehouse.heads._base import Head
 from icehouse.heads._calibration import fit_temperature, scale
-from icehouse.heads._data import Fractions, LabelledSet, choose_task, load_labelled
+from icehouse.heads._data import Fractions, LabelledSet, choose_task, datasets_of, load_labelled
 from icehouse.heads._fit import FitOptions, fit_head, folds_of, training_set
 from icehouse.heads._folds import OutOfFold, out_of_fold
 from icehouse.heads._metrics import Metrics, measure
@@ -28,6 +28,7 @@ __all__ = [
     "StoredHead",
     "choose_head",
     "choose_task",
+    "datasets_of",
     "fit_head",
     "fit_temperature",
     "folds_of",

@@ -148,7 +148,7 @@ def load_labelled(
     """
     labels = store.labels.present(task.name)
     features = store.features(encoder_id).load()
-    rows = _catalog_rows(store, dataset)
+    rows = _catalog_rows(store, datasets_of(store, task.name, dataset))
     present = np.unique(ids_from_arrow(rows["image_id"]))
     ids = np.sort(ids_from_bytes(labels))
     ids = ids[positions(ids, present) >= 0]
@@ -184,6 +184,13 @@ def load_labelled(
         split = make_split(ids, strata, fractions or Fractions(), seed)
     else:
         split = given_split
+        others = sorted(set(split.tolist()) - set(SPLITS))
+        if others:
+            count = int(np.isin(split, others).sum())
+            notes.append(
+                f"in splits that are not train, val or test, so not used: {count} images "
+                f"({', '.join(others)})"
+            )
         if fractions is not None:
             notes.append("the source gives the split; --split was not used")
     return LabelledSet(
@@ -257,12 +264,22 @@ def _rarest(indicator: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.where(indicator.any(axis=1), rank.argmin(axis=1), -1)
 
 
-def _catalog_rows(store: Store, dataset: str | None) -> pa.Table:
+def datasets_of(store: Store, task: str, dataset: str | None = None) -> list[str]:
+    """Return the datasets whose sources label a task (of all, where none does), or the one given.
+
+    The split of another dataset, which may hold the same images, is none of the task's.
+    """
+    if dataset is not None:
+        return [dataset]
+    known = store.catalog.datasets()
+    sources = store.labels.annotators(task, "source")
+    return [name for name in known if name in sources] or known
+
+
+def _catalog_rows(store: Store, datasets: list[str]) -> pa.Table:
     columns = ["image_id", "split"]
-    if dataset is None:
-        rows = store.catalog.everything(columns)
-    else:
-        rows = store.catalog.rows(dataset, columns)
+    empty = pa.schema([("image_id", pa.binary(32)), ("split", pa.string())]).empty_table()
+    rows = pa.concat_tables([empty, *(store.catalog.rows(name, columns) for name in datasets)])
     return rows.filter(pc.is_valid(pc.field("image_id")))
 
 

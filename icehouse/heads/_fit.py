@@ -181,6 +181,11 @@ def _fit(
             "the split leaves no image to train on; the source says so for all of its images: "
             f"{', '.join(sorted(set(data.split)))}"
         )
+    if train.sum() < 2:
+        raise TrainingDataError(
+            f"task {data.task.name!r} has 1 image in its training split; a head needs 2 classes "
+            "there. Label more images, or give another --split"
+        )
     head.fit(data.X[train], data.y[train])
     classes = data.classes if head.multi_label_ else tuple(str(c) for c in head.classes_)
     temperature = 1.0

@@ -58,7 +58,9 @@ def out_of_fold(
     TrainingDataError
         Fewer images than folds, or a training fold with one class only.
     """
-    if folds < 2 or len(data) < folds:
+    if folds < 2:
+        raise TrainingDataError(f"cross-validation takes 2 folds or more, got {folds}")
+    if len(data) < folds:
         raise TrainingDataError(
             f"{folds} folds of {len(data)} labelled images cannot be made; "
             "label more images, or ask for fewer folds (2 at least)"

@@ -73,7 +73,8 @@ def _draw_flag(
         x = beside + number * (THUMBNAIL + 12)
         sheet.paste(_thumbnail(near.path, THUMBNAIL), (x, top))
         label = _fit(", ".join(near.labels or ()) or "-", normal, THUMBNAIL)
-        agrees = near.labels == (flag.labels if flag.labels is not None else flag.predicted)
+        wanted = flag.labels if flag.labels is not None else flag.predicted
+        agrees = set(near.labels or ()) & set(wanted)
         pen.text((x, top + THUMBNAIL + 4), label, fill=GIVEN if agrees else OTHER, font=normal)
         pen.text((x, top + THUMBNAIL + 23), f"{near.similarity:.2f}", fill=FAINT, font=small)
 

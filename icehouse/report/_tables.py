@@ -12,16 +12,19 @@ from rich.table import Table
 from icehouse.embedder import EmbedReport
 from icehouse.heads import HeadCard
 from icehouse.report._overview import Overview
-from icehouse.review import FlagReport, Neighbour, Prediction
+from icehouse.review import Flag, FlagReport, Neighbour, Prediction
 
 SHORT = 12
+SHOWN_FAILURES = 5
 SHORT_SPLITS = {"out-of-fold": "folds"}
 
 
 def embed_table(report: EmbedReport) -> Table:
     """Return what a run of ``embed`` did, and what limited it."""
-    table = _table(f"dataset {report.dataset} · {report.encoder_id}", "", "")
+    table = _table("embedded", "", "")
     rows: list[tuple[str, Any]] = [
+        ("dataset", escape(report.dataset)),
+        ("encoder", report.encoder_id),
         ("inputs", f"{report.inputs:,}"),
         ("encoded", f"{report.encoded:,}"),
         ("reused", f"{report.reused:,}"),
@@ -36,6 +39,10 @@ def embed_table(report: EmbedReport) -> Table:
             ("achieved", f"{report.rate:,.0f} images/s in {report.seconds:.1f} s"),
             ("limit", report.limit),
         ]
+    shown = report.failures[:SHOWN_FAILURES]
+    rows += [("not a picture", f"{escape(f.key)} ({f.kind}: {escape(f.detail)})") for f in shown]
+    if len(report.failures) > len(shown):
+        rows.append(("", f"and {len(report.failures) - len(shown)} more: --json names them all"))
     return _fill(table, rows)
 
 
@@ -51,7 +58,9 @@ def heads_table(cards: Iterable[HeadCard], split: str | None = None) -> Table:
         "log_loss": "loss",
         "ece": "ECE",
     }
-    title = "heads" if split is None else f"heads, {split}"
+    cards = list(cards)
+    title = "heads on " + ", ".join(sorted({card.encoder_id for card in cards}))
+    title += f", {split}" if split else ""
     first = ("head", "split") if split is None else ("head",)
     table = _table(title, *first, "images", *numbers.values(), "fit s", gap=1)
     for card in cards:
@@ -77,7 +86,7 @@ def flags_table(report: FlagReport, top: int) -> Table:
         table.add_row(
             f"{escape(flag.key)}\n[dim]{flag.image_id[:SHORT]}[/dim]",
             _labels(flag.labels),
-            f"{_labels(flag.predicted)} {flag.probability:.2f}",
+            _predicted(flag),
             f"{flag.doubt:.2f}",
             "\n".join(flag.reasons),
             near,
@@ -141,8 +150,10 @@ def overview_tables(overview: Overview) -> list[Table]:
         classes = ", ".join(f"{name} {count:,}" for name, count in t.classes.items())
         tasks.add_row(t.name, t.kind, f"{t.labelled:,}", classes)
     tables = [datasets, encoders, tasks]
-    if overview.heads:
-        tables.append(heads_table(overview.heads))
+    for encoder in overview.encoders:
+        heads = [card for card in overview.heads if card.encoder_id == encoder.encoder_id]
+        if heads:
+            tables.append(heads_table(heads))
     return tables
 
 
@@ -165,6 +176,12 @@ def _fill(table: Table, rows: Iterable[tuple[str, Any]]) -> Table:
     for name, value in rows:
         table.add_row(name, str(value))
     return table
+
+
+def _predicted(flag: Flag) -> str:
+    if len(flag.predicted) != 1:
+        return _labels(flag.predicted)
+    return f"{_labels(flag.predicted)} {flag.probabilities[flag.predicted[0]]:.2f}"
 
 
 def _labels(labels: tuple[str, ...] | None) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import UsageError
-from icehouse.heads import StoredHead, folds_of, list_heads, load_head, training_set
+from icehouse.heads import StoredHead, datasets_of, folds_of, list_heads, load_head, training_set
 from icehouse.review import _reasons
 from icehouse.review._neighbours import Neighbour, near_labelled
 from icehouse.review._reasons import FlagSettings, Reason
@@ -103,7 +103,8 @@ def flag(
         )
     )
     rows = np.flatnonzero(flagged)[np.argsort(rank[flagged], kind="stable")]
-    places = store.places()
+    card = stored.card
+    places = store.places(prefer=datasets_of(store, card.task, card.training["dataset"]))
     flags = [
         _make_flag(row, stored, images, reasons, doubt, found.of(row, places), places)
         for row in rows
@@ -125,7 +126,7 @@ def _judge(store: Store, stored: StoredHead, folds: int) -> _Judged:
     data = training_set(store, card)
     honest = folds_of(store, stored, folds=folds)
     features = store.features(card.encoder_id).load()
-    scope = _in_scope(store, data.ids, card.training["dataset"])
+    scope = _in_scope(store, data.ids, datasets_of(store, card.task, card.training["dataset"]))
     rows = np.flatnonzero(positions(features.ids, scope) >= 0)
     features = FeatureMatrix(features.encoder_id, features.ids[rows], features.vectors[rows])
     where = positions(features.ids, honest.ids)
@@ -141,10 +142,9 @@ def _judge(store: Store, stored: StoredHead, folds: int) -> _Judged:
     return _Judged(features.ids, features, proba, at >= 0, given, answered, folded)
 
 
-def _in_scope(store: Store, labelled: IdArray, dataset: str | None) -> IdArray:
-    names = [dataset] if dataset else store.catalog.datasets()
+def _in_scope(store: Store, labelled: IdArray, datasets: list[str]) -> IdArray:
     scope = []
-    for name in names:
+    for name in datasets:
         column = store.catalog.rows(name, ["image_id"])["image_id"].drop_null()
         ids = np.unique(ids_from_arrow(column))
         if (positions(ids, labelled) >= 0).any():

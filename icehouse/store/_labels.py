@@ -173,6 +173,13 @@ class LabelLog:
             with self._database.write() as db:
                 db.execute(sa.insert(EVENTS), rows)
 
+    def annotators(self, task: str, origin: str) -> set[str]:
+        """Return who has said something about a task by one way."""
+        query = sa.select(EVENTS.c.annotator).distinct()
+        query = query.where(EVENTS.c.task == task, EVENTS.c.origin == origin)
+        with self._database.read() as db:
+            return set(db.scalars(query))
+
     def statements(self, task: str, annotator: str, origin: str) -> dict[bytes, Statement]:
         """Return the last statement of one annotator, by one way, about each image."""
         query = (

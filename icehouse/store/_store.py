@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -197,12 +198,20 @@ class Store:
             raise LookupFailed(f"{query!r} is several images: {some}. Give a longer image_id")
         return places[0]
 
-    def places(self) -> dict[bytes, Place]:
-        """Return one place for every image, the first in the order of datasets and keys."""
+    def places(self, prefer: Sequence[str] = ()) -> dict[bytes, Place]:
+        """Return one place for every image.
+
+        Parameters
+        ----------
+        prefer : sequence of str
+            Datasets whose places are taken before those of others; among equals the first in
+            the order of datasets and keys is taken.
+        """
         columns = ["dataset", "key", "source", "image_id"]
         rows = self.catalog.everything(columns).filter(pc.is_valid(pc.field("image_id")))
-        rows = rows.sort_by([("dataset", "descending"), ("key", "descending")])
-        return {row["image_id"]: Place(**row) for row in rows.to_pylist()}
+        records = rows.sort_by([("dataset", "descending"), ("key", "descending")]).to_pylist()
+        records.sort(key=lambda row: row["dataset"] in prefer)  # the last one stays
+        return {row["image_id"]: Place(**row) for row in records}
 
 
 def _occupied(folder: Path) -> bool:

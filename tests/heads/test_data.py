@@ -246,7 +246,9 @@ def test_a_split_that_the_source_gives_is_respected(fill, shapes, photo):
     }
     data = load(fill(given))
     assert sides(data) == {p.image_id: split for p, split in given.items()}
-    assert data.notes == ()
+    assert data.notes == (
+        "in splits that are not train, val or test, so not used: 2 images (holdout)",
+    )
 
 
 def test_an_image_that_the_source_put_nowhere_trains(fill, photo):
@@ -393,3 +395,14 @@ def test_looking_for_a_task_writes_nothing(store):
     with pytest.raises(LookupFailed, match="no task 'colour'; it has: none"):
         choose_task(store, "colour")
     assert not store.has_labels
+
+
+def test_the_split_of_another_datasets_manifest_is_none_of_the_task(fill, shapes, photo):
+    fill(shapes(disc=20, stripes=20))
+    listed = [photo("disc/0", ("disc",), "train"), photo("stripes/0", ("stripes",), "test")]
+    data = load(fill(listed, dataset="listed", task="listed"))
+    assert {s: int((data.split == s).sum()) for s in ("train", "val", "test")} == {
+        "train": 32,
+        "val": 4,
+        "test": 4,
+    }

@@ -176,7 +176,9 @@ def test_multi_label_sets_are_judged_label_by_label(labelled):
 @pytest.mark.parametrize(("folds", "images"), [(1, 30), (0, 30), (-2, 30), (5, 4)])
 def test_folds_that_cannot_be_made_are_refused(labelled, folds, images):
     data = labelled(NAMES[np.arange(images) % 3])
-    with pytest.raises(TrainingDataError, match=rf"{folds} folds of {images} labelled images can"):
+    with pytest.raises(
+        TrainingDataError, match=rf"2 folds or more, got {folds}|{folds} folds of {images} labelled"
+    ):
         out_of_fold(make_head("logistic"), data, NAMES, folds=folds)
 
 

@@ -406,12 +406,16 @@ def test_a_loaded_matrix_lives_on_when_its_shards_are_gone(
     assert loaded.vectors.flags.writeable
 
 
-def test_the_card_is_written_once_and_read_back(features: FeatureShards, tmp_path: Path) -> None:
+def test_the_card_is_read_back_and_renewed_where_the_encoder_moved(
+    features: FeatureShards, tmp_path: Path
+) -> None:
     assert not features.exists
-    features.describe({"name": "tiny", "words": "Größe ×2", "dim": 4})
-    features.describe({"name": "another"})
+    features.describe({"request": {"name": "a"}, "words": "Größe ×2"})
+    features.describe({"request": {"name": "a"}, "words": "other software"})
     assert features.exists
-    assert features.card == {"name": "tiny", "words": "Größe ×2", "dim": 4}
+    assert features.card == {"request": {"name": "a"}, "words": "Größe ×2"}
+    features.describe({"request": {"name": "moved"}, "words": "Größe ×2"})
+    assert features.card["request"] == {"name": "moved"}
     text = (tmp_path / features.folder / "encoder.json").read_text(encoding="utf-8")
     assert "Größe ×2" in text
     assert json.loads(text) == features.card
