@@ -6,6 +6,7 @@
 ``timm:resnet50.a1_in1k``      a timm model and the tag of its weights
 ``timm:local-dir:PATH``        a folder with config.json and weights
 ``timm:MODEL@FILE``            a timm model and a file of weights
+``tiny``                       a small residual network whose weights are in the package
 ``descriptor``                 colour, gradient and texture statistics; no weights
 =============================  ==================================================
 """
@@ -26,9 +27,11 @@ from icehouse.errors import UnknownEncoder, UsageError
 
 LOCAL = "local-dir:"
 STORED_AS = ("float16", "float32")
+TINY = Path(__file__).parent / "tiny"
 _FAMILIES = {
     "clip": "icehouse.embedder._clip",
     "timm": "icehouse.embedder._timm",
+    "tiny": "icehouse.embedder._timm",
     "descriptor": "icehouse.embedder._descriptor",
 }
 
@@ -86,6 +89,8 @@ class EncoderRequest:
     @property
     def local_path(self) -> Path | None:
         """The folder or file of weights, where the name holds one."""
+        if self.name == "tiny":
+            return TINY
         _, _, rest = self.name.partition(":")
         if rest.startswith(LOCAL):
             return Path(rest.removeprefix(LOCAL))
@@ -132,7 +137,7 @@ def open_encoder(request: EncoderRequest | str) -> Encoder:
     if module is None:
         raise UnknownEncoder(
             f"no encoder {request.name!r}. Give clip:MODEL/TAG, clip:local-dir:PATH, "
-            "timm:MODEL.TAG, timm:local-dir:PATH, timm:MODEL@FILE or descriptor"
+            "timm:MODEL.TAG, timm:local-dir:PATH, timm:MODEL@FILE, tiny or descriptor"
         )
     # Imported only now: torch and its libraries take seconds, and most verbs need none of them.
     encoder: Encoder = importlib.import_module(module).load(request)

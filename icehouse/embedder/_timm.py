@@ -13,7 +13,7 @@ from icehouse.embedder import _torchvision_ops  # noqa: F401  (before timm impor
 import timm
 from timm.data.config import resolve_model_data_config
 
-from icehouse.embedder._encoder import LOCAL, EncoderRequest
+from icehouse.embedder._encoder import LOCAL, TINY, EncoderRequest
 from icehouse.embedder._hub import explained, use_hub_or_cache
 from icehouse.embedder._spec import INTERPOLATIONS, PreprocessSpec
 from icehouse.embedder._torch_encoder import Network, TorchEncoder
@@ -23,8 +23,12 @@ CROP_MODES = {"center": "shortest", "squash": "squash", "border": "longest"}
 
 
 def load(request: EncoderRequest) -> TorchEncoder:
-    """Load ``timm:MODEL.TAG``, ``timm:local-dir:PATH`` or ``timm:MODEL@FILE``."""
-    rest = request.name.partition(":")[2]
+    """Load ``timm:MODEL.TAG``, ``timm:local-dir:PATH``, ``timm:MODEL@FILE`` or ``tiny``."""
+    family, _, rest = request.name.partition(":")
+    if family == "tiny":
+        if rest:
+            raise UnknownEncoder(f"no encoder {request.name!r}; tiny takes nothing after it")
+        rest = f"{LOCAL}{TINY}"
     model: Any
     with explained(request.name):
         if rest.startswith(LOCAL):
@@ -43,7 +47,7 @@ def load(request: EncoderRequest) -> TorchEncoder:
         preprocess = preprocess_spec(resolve_model_data_config(model))
     # Every weight was loaded, strictly, classifier included; only now is the classifier dropped.
     model.reset_classifier(0)
-    network = Network("timm", architecture, config, model, model.forward, preprocess, "none")
+    network = Network(family, architecture, config, model, model.forward, preprocess, "none")
     return TorchEncoder(network, request)
 
 
