@@ -10,7 +10,6 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 from train import MEAN, STD, Settings
-from views import SIZE
 
 
 def export(network: torch.nn.Module, settings: Settings, folder: Path) -> None:
@@ -28,7 +27,7 @@ def export(network: torch.nn.Module, settings: Settings, folder: Path) -> None:
         "model_args": settings.model_args,
         "pretrained_cfg": {
             "tag": "icehouse",
-            "input_size": [3, SIZE, SIZE],
+            "input_size": [3, settings.size, settings.size],
             "interpolation": "bicubic",
             "crop_pct": 1.0,
             "crop_mode": "center",

@@ -50,6 +50,10 @@ class Settings:
     seed : int
     workers : int
         Processes that share a batch.
+    small_until : float
+        Share of the steps in which the student sees views as they are.
+    size : int
+        Pixels of a side that it sees them in after that, and for good.
     """
 
     architecture: str
@@ -65,6 +69,8 @@ class Settings:
     shift: int
     seed: int
     workers: int
+    small_until: float
+    size: int
 
 
 class Student(torch.nn.Module):
@@ -202,6 +208,13 @@ def augmented(
     crossed = turns & (random.random(count) < 0.5)
     made[crossed] = made[crossed].transpose(0, 2, 1, 3)
     return made
+
+
+def resized(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """Enlarge views as the embedder does: (n, S, S, 3) to (n, size, size, 3)."""
+    planes = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    planes = F.interpolate(planes, (size, size), mode="bicubic", antialias=True)
+    return planes.permute(0, 2, 3, 1).numpy()
 
 
 def normalised(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
