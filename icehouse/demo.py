@@ -32,10 +32,10 @@ CLOSING = """
   {store}   the store: Parquet and JSON, readable without icehouse
 
 [bold]Next, on photographs of your own[/bold] (folders are classes)
-  icehouse embed PHOTOS --store photos.icehouse --encoder descriptor
+  icehouse embed PHOTOS --store photos.icehouse --encoder tiny
   icehouse fit-head --store photos.icehouse --head mlp --folds 5
   icehouse flag --store photos.icehouse
-With a network, --encoder clip:ViT-B-32/laion2b_s34b_b79k sees far more than descriptor does.
+With a network, --encoder clip:ViT-B-32/laion2b_s34b_b79k sees more than tiny does.
 """
 
 
@@ -56,10 +56,10 @@ def run(out: Path, show: Print) -> Path:
     """
     images = write_digits(out / "digits")
     path = out / "digits.icehouse"
-    show(f"[bold]$ icehouse embed {images} --store {path} --encoder descriptor[/bold]")
+    show(f"[bold]$ icehouse embed {images} --store {path} --encoder tiny[/bold]")
     store = Store.open_or_create(path)
     with EmbedProgress() as progress:
-        show(embed_table(embed(store, list_source(images), "descriptor", progress=progress)))
+        show(embed_table(embed(store, list_source(images), "tiny", progress=progress)))
     cards = []
     for kind in KINDS:
         show(f"[bold]$ icehouse fit-head --store {path} --head {kind} --folds 5[/bold]")

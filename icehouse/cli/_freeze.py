@@ -28,7 +28,7 @@ def embed(
             "--encoder",
             "-e",
             help="clip:MODEL/TAG, clip:local-dir:PATH, timm:MODEL.TAG, timm:local-dir:PATH, "
-            "timm:MODEL@FILE or descriptor. "
+            "timm:MODEL@FILE, tiny or descriptor. "
             f"Default: the store's only one, or {DEFAULT_ENCODER}.",
         ),
     ] = None,

@@ -1,13 +1,15 @@
-"""Eight small pictures that code draws, kept in the store with their vectors.
+"""Eight small pictures that code draws, kept with the vectors that an encoder gave for them.
 
 Whenever an encoder is opened for a store that knows it, it encodes them again. Whatever
 changed since (a default of a library, an activation, a filter) shows here, before it can
-poison the store.
+poison the store. A folder of weights may hold a ``canary.npy`` too, float32 of shape (8, D): then
+the encoder has to give the vectors of those who made it from the first day on.
 """
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +22,10 @@ from icehouse.embedder._pictures import (
     draw,
     similarity,
 )
-from icehouse.errors import CanaryError, StoreCorrupt
+from icehouse.errors import CanaryError, IcehouseError, StoreCorrupt, WeightsError
 from icehouse.store import Store
+
+CANARY = "canary.npy"
 
 
 def sing(encoder: Encoder) -> npt.NDArray[np.float32]:
@@ -38,21 +42,40 @@ def check(store: Store, encoder: Encoder) -> None:
         A picture's vector has a cosine below 0.999 to the one stored, or below 0.99 with the
         mean of all eight subtracted.
     """
-    encoder_id = encoder.spec.encoder_id
-    name = f"features/{encoder_id}/canary.npy"
+    name = f"features/{encoder.spec.encoder_id}/{CANARY}"
     path = store.files.path(name)
+    if path.exists():
+        remedy = "Install the versions that encoder.json names, or embed into a new store"
+        return _compare(encoder, path, StoreCorrupt, remedy)
+    buffer = io.BytesIO()
+    np.save(buffer, sing(encoder), allow_pickle=False)
+    store.files.commit(name, buffer.getvalue())
+    return None
+
+
+def check_folder(folder: Path, encoder: Encoder) -> None:
+    """Compare an encoder with what the folder of its weights says of it, if it does.
+
+    Raises
+    ------
+    CanaryError
+        As in :func:`check`.
+    WeightsError
+        The folder's canary is damaged.
+    """
+    if (path := folder / CANARY).exists():
+        remedy = "Install the versions that it was made with, or remove the file if it is not meant"
+        _compare(encoder, path, WeightsError, remedy)
+
+
+def _compare(encoder: Encoder, path: Path, damaged: type[IcehouseError], remedy: str) -> None:
     vectors = sing(encoder)
-    if not path.exists():
-        buffer = io.BytesIO()
-        np.save(buffer, vectors, allow_pickle=False)
-        store.files.commit(name, buffer.getvalue())
-        return
     try:
         known = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise StoreCorrupt(f"{path} is damaged: {error}") from error
+        raise damaged(f"{path} is damaged: {error}") from error
     if known.shape != vectors.shape:
-        raise StoreCorrupt(
+        raise damaged(
             f"{path} is damaged: it holds an array of shape {known.shape}, not {vectors.shape}"
         )
     if not agree(vectors, known):
@@ -60,9 +83,8 @@ def check(store: Store, encoder: Encoder) -> None:
         mean = known.mean(axis=0)
         centred = similarity(vectors - mean, known - mean).min()
         raise CanaryError(
-            f"encoder {encoder_id} no longer gives the vectors that this store holds: on test "
-            f"pictures their cosine falls to {lowest:.4f}, and {centred:.4f} about the mean (at "
-            f"least {MIN_COSINE} and {MIN_CENTRED_COSINE} are asked for). A library or the "
-            "hardware computes something else than before. Install the versions that "
-            "encoder.json names, or embed into a new store"
+            f"encoder {encoder.spec.encoder_id} no longer gives the vectors that {path} holds: on "
+            f"test pictures their cosine falls to {lowest:.4f}, and {centred:.4f} about the mean "
+            f"(at least {MIN_COSINE} and {MIN_CENTRED_COSINE} are asked for). A library or the "
+            f"hardware computes something else than before. {remedy}"
         )

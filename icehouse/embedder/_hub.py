@@ -84,5 +84,5 @@ def _ways_out(name: str) -> str:
         "  - run the same command once where there is a network, and copy its cache "
         "(the folder HF_HOME, by default ~/.cache/huggingface) to this machine, or\n"
         f"  - give a folder that holds them: {family}:local-dir:PATH, or\n"
-        "  - use the encoder that needs no weights: descriptor"
+        "  - use the encoder whose weights are in this package: tiny"
     )

@@ -55,7 +55,7 @@ class EncoderSpec:
 
     Attributes
     ----------
-    family : {"clip", "timm", "descriptor"}
+    family : {"clip", "timm", "tiny", "descriptor"}
     architecture : str
         The network's name in its library.
     config : mapping

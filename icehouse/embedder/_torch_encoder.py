@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from icehouse.embedder._canary import check_folder
 from icehouse.embedder._decode import Pixels
 from icehouse.embedder._encoder import EncoderRequest
 from icehouse.embedder._pictures import agree, draw
@@ -88,6 +89,13 @@ class TorchEncoder:
     ----------
     network : Network
     request : EncoderRequest
+
+    Raises
+    ------
+    UsageError
+        No such precision.
+    CanaryError
+        It gives other vectors than the folder of its weights says.
     """
 
     def __init__(self, network: Network, request: EncoderRequest) -> None:
@@ -120,6 +128,8 @@ class TorchEncoder:
             dim=self.encode(np.zeros((1, *network.preprocess.size, 3), np.uint8)).shape[1],
             stored_as=request.stored_as,
         )
+        if request.local_path is not None:
+            check_folder(request.local_path, self)
 
     def _cast(self, dtype: torch.dtype) -> None:
         """Let all of the network compute in one type, which is faster than autocast."""

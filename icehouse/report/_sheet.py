@@ -14,11 +14,11 @@ from icehouse.review import Flag
 from icehouse.store import Files
 
 COLUMNS = 2
-CELL = 720, 214
+CELL = 910, 214
 PICTURE, THUMBNAIL = 150, 96
 MARGIN = 16
 BARS = 4
-SHOWN_NEIGHBOURS = 3
+SHOWN_NEIGHBOURS = 5
 INK, FAINT, RULE, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#ffffff"
 GIVEN, OTHER, EMPTY = "#1f6feb", "#b58407", "#eef1f4"
 
@@ -63,10 +63,10 @@ def _draw_flag(
     sheet.paste(_thumbnail(flag.path, PICTURE), (left, top))
     said = ", ".join(flag.labels or ()) or "-"
     caption = f"{flag.key}   label: {said if flag.labels is not None else 'none'}"
-    pen.text((left, top + PICTURE + 6), _fit(caption, normal, 660), fill=INK, font=normal)
+    pen.text((left, top + PICTURE + 6), _fit(caption, normal, 850), fill=INK, font=normal)
     reasons = ", ".join(flag.reasons)
     line = f"doubt {flag.doubt:.2f}   {reasons}"
-    pen.text((left, top + PICTURE + 25), _fit(line, small, 690), fill=FAINT, font=small)
+    pen.text((left, top + PICTURE + 25), _fit(line, small, 880), fill=FAINT, font=small)
     _draw_bars(pen, flag, left + PICTURE + 16, top + 4)
     beside = left + PICTURE + 16 + 208
     for number, near in enumerate(flag.neighbours[:SHOWN_NEIGHBOURS]):

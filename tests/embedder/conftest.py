@@ -14,7 +14,7 @@ import pytest
 
 from icehouse.embedder import Encoder, EncoderRequest, open_encoder
 
-ENCODERS = ("descriptor", "timm-folder", "clip-folder", "timm-file")
+ENCODERS = ("descriptor", "timm-folder", "clip-folder", "timm-file", "tiny")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +49,7 @@ def encoder_names(timm_folder: Path, clip_folder: Path, timm_file: Path) -> dict
         f"timm:local-dir:{timm_folder}",
         f"clip:local-dir:{clip_folder}",
         f"timm:test_resnet@{timm_file}",
+        "tiny",
     )
     return dict(zip(ENCODERS, names, strict=True))
 

@@ -38,7 +38,7 @@ from icehouse.errors import (
 )
 
 Opened = Callable[[str], Encoder]
-TORCH = ("timm-folder", "clip-folder", "timm-file")
+TORCH = ("timm-folder", "clip-folder", "timm-file", "tiny")
 TOLERANCE = 1e-5
 FILES = {
     "timm-folder": ("config.json", "model.safetensors", "layer1.0.conv1.weight"),
@@ -526,7 +526,8 @@ def test_stamps_change_with_the_files_of_the_encoder(tmp_path: Path) -> None:
     [
         ("", "no encoder ''. Give clip:MODEL/TAG"),
         ("resnet50", "no encoder 'resnet50'. Give clip:MODEL/TAG"),
-        ("keras:resnet50", "timm:MODEL@FILE or descriptor"),
+        ("keras:resnet50", "timm:MODEL@FILE, tiny or descriptor"),
+        ("tiny:x", "tiny takes nothing after it"),
         ("descriptor:x", "descriptor takes nothing after it"),
         ("timm:resnet5O", "timm has no model 'resnet5O'. Near to it: .*resnet50"),
         ("timm:", "timm has no model ''"),

@@ -6,14 +6,18 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 from train import MEAN, STD, Settings
 
+from icehouse.embedder import EncoderRequest, open_encoder
+from icehouse.embedder._canary import CANARY, sing
+
 
 def export(network: torch.nn.Module, settings: Settings, folder: Path) -> None:
-    """Write ``config.json`` and ``model.safetensors``, weights in float16."""
+    """Write ``config.json``, ``model.safetensors`` in float16, and ``canary.npy``."""
     folder.mkdir(exist_ok=True)
     state = {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
@@ -41,6 +45,9 @@ def export(network: torch.nn.Module, settings: Settings, folder: Path) -> None:
         },
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / CANARY).unlink(missing_ok=True)
+    encoder = open_encoder(EncoderRequest(f"timm:local-dir:{folder}", "float32"))
+    np.save(folder / CANARY, sing(encoder))
 
 
 def picture(log: Path, path: Path) -> None:

@@ -103,7 +103,7 @@ def _known(
 ) -> tuple[list[str], npt.NDArray[np.int64]]:
     rows = store.catalog.rows(folder.name, ["key", "image_id"]).sort_by("key")
     at = positions(ids_from_arrow(rows["image_id"]), features.ids)
-    if not len(at) or (at < 0).any():
+    if (at < 0).any():
         raise SystemExit(f"{(at < 0).sum()} of {len(at)} views in {folder} have no vector")
     return rows["key"].to_pylist(), at
 

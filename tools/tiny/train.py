@@ -98,19 +98,29 @@ def train(lesson: Path, settings: Settings, folder: Path) -> torch.nn.Module:
     if not (folder / "log.csv").exists():
         with tempfile.TemporaryDirectory() as meeting:
             arguments = (Path(meeting) / "point", lesson, settings, folder)
-            torch.multiprocessing.spawn(_work, arguments, settings.workers)
+            if settings.workers == 1:
+                _work(0, *arguments)
+            else:
+                torch.multiprocessing.spawn(_work, arguments, settings.workers)
     student = Student(settings)
     student.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["student"])
     return student.network.eval()
 
 
-def _work(number: int, meeting: Path, path: Path, settings: Settings, folder: Path) -> None:
+def _work(number: int, meeting: Path, lesson: Path, settings: Settings, folder: Path) -> None:
     torch.set_num_threads(1)
-    torch.manual_seed(settings.seed)
     torch.distributed.init_process_group(
         "gloo", init_method=meeting.as_uri(), rank=number, world_size=settings.workers
     )
-    lesson, student = Lesson.open(path), Student(settings).train()
+    try:
+        _learn(number, Lesson.open(lesson), settings, folder)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def _learn(number: int, lesson: Lesson, settings: Settings, folder: Path) -> None:
+    torch.manual_seed(settings.seed)
+    student = Student(settings).train()
     optimizer = _optimizer(student, settings)
     checkpoint = folder / "checkpoint.pt"
     done, log, losses = 0, [], []
@@ -143,7 +153,6 @@ def _work(number: int, meeting: Path, path: Path, settings: Settings, folder: Pa
     if number == 0:
         with (folder / "log.csv").open("w", newline="") as file:
             csv.writer(file).writerows([["step", "loss", "rate", "images_per_second"], *log])
-    torch.distributed.destroy_process_group()
 
 
 def _optimizer(student: Student, settings: Settings) -> torch.optim.Optimizer:
