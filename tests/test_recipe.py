@@ -87,14 +87,16 @@ def test_a_lesson_joins_views_and_their_vectors(lesson: Lesson, views: list[Path
     np.testing.assert_allclose(np.linalg.norm(lesson.targets, axis=1), 1, rtol=1e-5)
 
 
-def test_views_that_the_teacher_was_not_asked_about_are_named(store: Store, tmp_path: Path) -> None:
+def test_views_that_cannot_be_learnt_from_are_named(tmp_path: Path) -> None:
+    store, folder = Store.create(tmp_path / "store"), tmp_path / "views"
+    folder.mkdir()
+    picture().save(folder / "one.png")
+    (folder / "two.png").write_bytes(b"no picture")
+    embed(store, list_source(folder), "descriptor")
     with pytest.raises(LookupFailed, match="no dataset 'elsewhere'"):
         make_lesson(store, {tmp_path / "elsewhere": False}, 4, 0.5)
-    picture().save(tmp_path / "one.png")
-    (tmp_path / "two.png").write_bytes(b"no picture")
-    embed(store, list_source(tmp_path), "descriptor", dataset=tmp_path.name)
-    with pytest.raises(SystemExit, match=r"1 of 2 views in .* have no vector"):
-        make_lesson(store, {tmp_path: False}, 4, 0.5)
+    with pytest.raises(SystemExit, match=r"1 of 2 views in .* are no pictures"):
+        make_lesson(store, {folder: False}, 4, 0.5)
 
 
 def test_full_whitening_makes_components_equal() -> None:

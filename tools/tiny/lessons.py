@@ -102,10 +102,9 @@ def _known(
     store: Store, features: FeatureMatrix, folder: Path
 ) -> tuple[list[str], npt.NDArray[np.int64]]:
     rows = store.catalog.rows(folder.name, ["key", "image_id"]).sort_by("key")
-    at = positions(ids_from_arrow(rows["image_id"]), features.ids)
-    if (at < 0).any():
-        raise SystemExit(f"{(at < 0).sum()} of {len(at)} views in {folder} have no vector")
-    return rows["key"].to_pylist(), at
+    if missing := rows["image_id"].null_count:
+        raise SystemExit(f"{missing} of {len(rows)} views in {folder} are no pictures")
+    return rows["key"].to_pylist(), positions(ids_from_arrow(rows["image_id"]), features.ids)
 
 
 def _read(path: Path) -> npt.NDArray[np.uint8]:
