@@ -20,7 +20,7 @@ from icehouse.heads import Fractions, LabelledSet, choose_task, load_labelled, m
 from icehouse.heads import out_of_fold as cross_validate
 from icehouse.store import Store
 
-SIDE = 32
+SIDE = 16
 CLAIMS = {
     "EuroSAT, test split": 0.945,
     "fields and roads, 5 folds": 0.93,
@@ -73,7 +73,7 @@ def probe(store: Path, source: Path, encoder: str, split: str | None, *, folds: 
 
 
 def probe_pixels(store: Store, split: str | None, *, folds: bool) -> float:
-    """Fit the same head on the same split of images of 32 by 32 pixels, and nothing else."""
+    """Fit the same head on the same split of images of 16 by 16 pixels, and nothing else."""
     fractions = Fractions.parse(split) if split else None
     task = choose_task(store)
     data = load_labelled(store, choose_encoder(store, "tiny"), task, fractions=fractions)
@@ -90,7 +90,7 @@ def probe_pixels(store: Store, split: str | None, *, folds: bool) -> float:
 
 
 def pixels(store: Store, data: LabelledSet) -> Any:
-    """Return images as rows of numbers, float32 of shape (n, 3072)."""
+    """Return images as rows of numbers, float32 of shape (n, 768)."""
     places = store.places()
     rows = []
     for identity in data.ids:

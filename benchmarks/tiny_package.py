@@ -73,7 +73,8 @@ def engines_agree() -> float:
     spec = encoder.spec.preprocess
     mean, std = (np.array(v, np.float32) for v in (spec.mean, spec.std))
     inputs = ((pictures / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
-    network = openvino.convert_model(encoder.module, example_input=torch.from_numpy(inputs))
+    exported = torch.export.export(encoder.module, (torch.from_numpy(inputs),))
+    network = openvino.convert_model(exported)
     worst = 1.0
     for precision in ("f32", "bf16"):
         compiled = openvino.Core().compile_model(

@@ -114,6 +114,12 @@ def test_vectors_are_those_of_timm(
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_vectors_of_tiny_are_those_of_timm(form: str) -> None:
+    model = timm.create_model(f"local-dir:{EncoderRequest('tiny').local_path}", pretrained=True)
+    assert_parity("tiny", by_timm(model), form)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_vectors_of_a_file_of_weights_are_those_of_timm(form: str, timm_file: Path) -> None:
     model = timm.create_model("test_resnet", checkpoint_path=str(timm_file))
     model.reset_classifier(0)

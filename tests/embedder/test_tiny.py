@@ -69,6 +69,7 @@ def test_it_takes_nothing_after_its_name() -> None:
         open_encoder("tiny:large")
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch.export warns of its own code
 def test_openvino_computes_the_same_vectors(opened: Opened, photos: list[np.ndarray]) -> None:
     openvino = pytest.importorskip("openvino")
     import torch
@@ -78,7 +79,7 @@ def test_openvino_computes_the_same_vectors(opened: Opened, photos: list[np.ndar
     spec = tiny.spec.preprocess
     mean, std = (np.array(v, np.float32) for v in (spec.mean, spec.std))
     inputs = ((pictures / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
-    network = openvino.convert_model(tiny.module, example_input=torch.from_numpy(inputs))
+    network = openvino.convert_model(torch.export.export(tiny.module, (torch.from_numpy(inputs),)))
     ours, theirs = tiny.encode(pictures), openvino.compile_model(network, "CPU")(inputs)[0]
     centre = ours.mean(axis=0)
     assert similarity(ours, theirs).min() >= 0.999
