@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from icehouse.embedder._decode import Pixels, decode, probe, read_file
 from icehouse.embedder._encoder import Encoder
+from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._plan import error_row
 from icehouse.embedder._sources import Entry
 from icehouse.errors import ImageError
@@ -100,6 +101,8 @@ class Pipeline:
         device = getattr(encoder, "device", None)
         self.on_gpu = device is not None and device.type != "cpu"
         self.workers = workers or (GPU_WORKERS if self.on_gpu else cores())
+        if not self.on_gpu:
+            keep_freed_memory()
         self.decoding = StageTimes()
         self.encoding = StageTimes()
         self._waiting = iter(entries)

@@ -34,7 +34,7 @@ def export(network: torch.nn.Module, settings: Settings, folder: Path) -> None:
             "input_size": [3, settings.size, settings.size],
             "interpolation": "bicubic",
             "crop_pct": 1.0,
-            "crop_mode": "center",
+            "crop_mode": "squash",
             "mean": MEAN,
             "std": STD,
             "num_classes": 0,
