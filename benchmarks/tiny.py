@@ -48,10 +48,10 @@ def main() -> None:
         rows = []
         for what, (source, split) in sources.items():
             store = folder / f"store-{len(rows)}"
-            reached = {
-                name: probe(store, source, encoder, split, folds="folds" in what)
-                for name, encoder in encoders.items()
-            }
+            reached = {}
+            for name, encoder_name in encoders.items():
+                reached[name] = probe(store, source, encoder_name, split, folds="folds" in what)
+                print(f"{what}: {name} {reached[name]:.3f}", flush=True)
             reached["raw pixels"] = probe_pixels(Store.open(store), split, folds="folds" in what)
             claim = CLAIMS[what]
             rows.append((what, f">= {claim}", reached["tiny"] >= claim, *reached.values()))

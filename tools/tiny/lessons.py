@@ -43,10 +43,12 @@ class Lesson:
         return len(self.pixels)
 
     def save(self, folder: Path) -> None:
-        """Write the arrays."""
-        folder.mkdir(exist_ok=True)
+        """Write the arrays into a folder, which is there when they all are."""
+        part = folder.with_suffix(".part")
+        part.mkdir(exist_ok=True)
         for field in fields(self):
-            np.save(folder / f"{field.name}.npy", getattr(self, field.name))
+            np.save(part / f"{field.name}.npy", getattr(self, field.name))
+        part.rename(folder)
 
     @classmethod
     def open(cls, folder: Path) -> Lesson:

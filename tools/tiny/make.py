@@ -50,7 +50,8 @@ def main() -> None:
         with EmbedProgress() as progress:
             embed(store, list_source(folder, labels=False), given.teacher, progress=progress)
     lesson = given.work / "lesson"
-    make_lesson(store, views, settings.dim, settings.power).save(lesson)
+    if not lesson.exists():
+        make_lesson(store, views, settings.dim, settings.power).save(lesson)
     run = given.work / f"run-{settings.seed}"
     run.mkdir(exist_ok=True)
     network = train(lesson, settings, run)
