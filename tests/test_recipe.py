@@ -28,16 +28,13 @@ SETTINGS = training.Settings(
     dim=8,
     power=0.5,
     views=2,
-    steps=4,
+    cycles=(training.Cycle(64, 2, 0.01), training.Cycle(72, 2, 0.001)),
     batch=8,
-    peak_lr=0.01,
     weight_decay=0.01,
-    warmup=0.25,
+    warmup=0.5,
     shift=2,
     seed=3,
     workers=1,
-    small_until=0.5,
-    size=72,
 )
 
 
@@ -113,10 +110,27 @@ def test_the_record_of_data_changes_with_it(store: Store) -> None:
     assert told["shapes-0"]["sha256"] != told["shapes-1"]["sha256"]
 
 
-def test_the_rate_rises_and_falls() -> None:
-    rates = [training.rate(step, SETTINGS) for step in range(SETTINGS.steps)]
-    assert max(rates) == rates[0] == SETTINGS.peak_lr
-    assert rates == sorted(rates, reverse=True)
+def test_the_rate_rises_and_falls_in_each_cycle() -> None:
+    cycles = (training.Cycle(64, 8, 0.01), training.Cycle(96, 4, 0.001))
+    settings = dataclasses.replace(SETTINGS, cycles=cycles)
+    rates = [training.rate(step, settings) for step in range(settings.steps)]
+    assert rates[:4] == pytest.approx([0.0025, 0.005, 0.0075, 0.01])
+    assert rates[4:8] == sorted(rates[4:8], reverse=True)
+    assert rates[8:10] == pytest.approx([0.0005, 0.001])
+    assert settings.size == 96
+
+
+def test_views_are_enlarged_to_the_size_of_the_cycle(
+    lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    normalise = training.normalised
+    monkeypatch.setattr(
+        training, "normalised", lambda pixels: seen.append(pixels.shape[1]) or normalise(pixels)
+    )
+    lesson.save(tmp_path / "lesson")
+    training.train(tmp_path / "lesson", SETTINGS, tmp_path)
+    assert seen == [64, 64, 72, 72]
 
 
 def test_an_epoch_takes_every_row_once() -> None:
@@ -161,9 +175,9 @@ def test_a_run_that_was_cut_ends_as_one_that_was_not(
 
 def test_what_it_writes_is_opened_by_name(lesson: Lesson, tmp_path: Path) -> None:
     network = training.Student(SETTINGS).network.eval()
-    exporting.export(network, dataclasses.replace(SETTINGS, size=96), tmp_path / "made")
+    exporting.export(network, SETTINGS, tmp_path / "made")
     spec = open_encoder(f"timm:local-dir:{tmp_path / 'made'}").spec
-    assert spec.preprocess.size == (96, 96)
+    assert spec.preprocess.size == (72, 72)
     assert (tmp_path / "made" / "canary.npy").exists()
     log = tmp_path / "log.csv"
     log.write_text("step,loss,rate,images_per_second\n1,0.9,0.01,5\n2,0.5,0.001,5\n")

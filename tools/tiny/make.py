@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=PACKAGE, help="where the weights go")
     parser.add_argument("--record", type=Path, default=HERE / "record", help="and the record")
     given = parser.parse_args()
-    settings = Settings(**json.loads(given.settings.read_text()))
+    settings = Settings.read(given.settings)
     views = draw(given.data, given.work, settings.views)
     store = Store.open_or_create(given.work / "teacher.icehouse")
     for folder in views:

@@ -7,6 +7,7 @@ and goes on ends as one that was not.
 from __future__ import annotations
 
 import csv
+import json
 import math
 import tempfile
 import time
@@ -31,6 +32,24 @@ MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
 @dataclass(frozen=True)
+class Cycle:
+    """One rise and fall of the learning rate, at one size of images.
+
+    Attributes
+    ----------
+    size : int
+        Pixels of a side.
+    steps : int
+    peak_lr : float
+        Reached after a share ``Settings.warmup`` of the steps; falls as a cosine to nothing.
+    """
+
+    size: int
+    steps: int
+    peak_lr: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """Of the student and its training.
 
@@ -42,18 +61,15 @@ class Settings:
         Of the targets, see :func:`lessons.make_lesson`.
     views : int
         Of each image.
-    steps, batch, peak_lr, weight_decay, warmup
-        AdamW, one cycle: the rate rises for a share ``warmup`` of the steps, then falls as a
-        cosine to nothing.
+    cycles : tuple of Cycle
+        The size of the last one is the one that is published.
+    batch, weight_decay, warmup
+        Of AdamW.
     shift : int
         Pixels that a view is moved by at most.
     seed : int
     workers : int
         Processes that share a batch.
-    small_until : float
-        Share of the steps in which the student sees views as they are.
-    size : int
-        Pixels of a side that it sees them in after that, and for good.
     """
 
     architecture: str
@@ -61,16 +77,37 @@ class Settings:
     dim: int
     power: float
     views: int
-    steps: int
+    cycles: tuple[Cycle, ...]
     batch: int
-    peak_lr: float
     weight_decay: float
     warmup: float
     shift: int
     seed: int
     workers: int
-    small_until: float
-    size: int
+
+    @classmethod
+    def read(cls, path: Path) -> Settings:
+        """Read them from JSON."""
+        told = json.loads(path.read_text())
+        return cls(**{**told, "cycles": tuple(Cycle(**cycle) for cycle in told["cycles"])})
+
+    @property
+    def steps(self) -> int:
+        """Of all cycles."""
+        return sum(cycle.steps for cycle in self.cycles)
+
+    @property
+    def size(self) -> int:
+        """Pixels of a side that the network is made for in the end."""
+        return self.cycles[-1].size
+
+    def at(self, step: int) -> tuple[Cycle, int]:
+        """Return the cycle that a step belongs to, and its number there."""
+        for cycle in self.cycles:
+            if step < cycle.steps:
+                return cycle, step
+            step -= cycle.steps
+        raise IndexError(f"step {step + self.steps} of {self.steps}")
 
 
 class Student(torch.nn.Module):
@@ -95,7 +132,8 @@ def train(lesson: Path, settings: Settings, folder: Path) -> torch.nn.Module:
     Processes of one thread each share the batches: on a CPU that is up to twice as fast as one
     process of as many threads. Writes ``checkpoint.pt`` and ``log.csv`` into the folder.
     """
-    if not (folder / "log.csv").exists():
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.exists() or _read(checkpoint)["done"] < settings.steps:
         with tempfile.TemporaryDirectory() as meeting:
             arguments = (Path(meeting) / "point", lesson, settings, folder)
             if settings.workers == 1:
@@ -103,7 +141,7 @@ def train(lesson: Path, settings: Settings, folder: Path) -> torch.nn.Module:
             else:
                 torch.multiprocessing.spawn(_work, arguments, settings.workers)
     student = Student(settings)
-    student.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["student"])
+    student.load_state_dict(_read(checkpoint)["student"])
     return student.network.eval()
 
 
@@ -125,7 +163,7 @@ def _learn(number: int, lesson: Lesson, settings: Settings, folder: Path) -> Non
     checkpoint = folder / "checkpoint.pt"
     done, log, losses = 0, [], []
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = _read(checkpoint)
         student.load_state_dict(state["student"])
         optimizer.load_state_dict(state["optimizer"])
         done, log = state["done"], state["log"]
@@ -137,9 +175,9 @@ def _learn(number: int, lesson: Lesson, settings: Settings, folder: Path) -> Non
         rows = np.sort(batch_rows(step, len(lesson), settings)[number :: settings.workers])
         random = np.random.default_rng([settings.seed, 1, step, number])
         images = augmented(lesson.pixels[rows], lesson.turns[rows], settings.shift, random)
-        loss = (
-            1 - (shared(normalised(images)) * torch.from_numpy(lesson.targets[rows])).sum(1).mean()
-        )
+        images = resized(images, settings.at(step)[0].size)
+        targets = torch.from_numpy(lesson.targets[rows])
+        loss = 1 - (shared(normalised(images)) * targets).sum(1).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -162,6 +200,10 @@ def _optimizer(student: Student, settings: Settings) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, weight_decay=0)
 
 
+def _read(checkpoint: Path) -> dict[str, Any]:
+    return dict(torch.load(checkpoint, weights_only=True))
+
+
 def _save(
     path: Path, student: Student, optimizer: torch.optim.Optimizer, done: int, log: list[Any]
 ) -> None:
@@ -178,11 +220,12 @@ def _save(
 
 def rate(step: int, settings: Settings) -> float:
     """Return the learning rate of a step."""
-    rise = max(1, round(settings.warmup * settings.steps))
+    cycle, step = settings.at(step)
+    rise = max(1, round(settings.warmup * cycle.steps))
     if step < rise:
-        return settings.peak_lr * (step + 1) / rise
-    fall = (step - rise) / max(1, settings.steps - rise)
-    return settings.peak_lr * (1 + math.cos(math.pi * fall)) / 2
+        return cycle.peak_lr * (step + 1) / rise
+    fall = (step - rise) / max(1, cycle.steps - rise)
+    return cycle.peak_lr * (1 + math.cos(math.pi * fall)) / 2
 
 
 def batch_rows(step: int, rows: int, settings: Settings) -> npt.NDArray[np.int64]:
@@ -221,6 +264,8 @@ def augmented(
 
 def resized(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
     """Enlarge views as the embedder does: (n, S, S, 3) to (n, size, size, 3)."""
+    if pixels.shape[1] == size:
+        return pixels
     planes = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     planes = F.interpolate(planes, (size, size), mode="bicubic", antialias=True)
     return planes.permute(0, 2, 3, 1).numpy()
