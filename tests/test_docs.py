@@ -60,7 +60,7 @@ def test_python_of_the_readme_runs(workplace, capsys):
     for block in blocks((ROOT / "README.md").read_text(), "python"):
         names = {}
         exec(compile(block, "README.md", "exec"), names)
-    assert names["vectors"].shape == (40, 556)
+    assert names["vectors"].shape == (40, 352)
     assert float(capsys.readouterr().out.splitlines()[0]) > 0.9
 
 
