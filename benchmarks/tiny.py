@@ -112,6 +112,9 @@ def unseen_breeds(data: Path, folder: Path) -> Path:
 
 def random_weights(folder: Path) -> Path:
     """Save the architecture of ``tiny`` as it is before training."""
+    from icehouse.embedder import _torchvision_ops  # noqa: F401  (before timm imports torchvision)
+
+    # isort: split
     import timm
     import torch
     from safetensors.torch import save_file
