@@ -1,11 +1,12 @@
 """Claim: what ``tiny`` sees is above its teacher on EuroSAT (logistic >= 0.945), enough for fields
-and roads (five folds >= 0.93) and digits (>= 0.97), and carries over to dogs that it never saw
+and roads (five folds >= 0.93) and digits (five folds >= 0.97), and carries over to dogs that it never saw
 (20 breeds >= 0.70); beside its teacher, its own architecture with random weights, ``descriptor``
 and raw pixels."""
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,19 @@ CLAIMS = {
     "EuroSAT, test split": 0.945,
     "fields and roads, 5 folds": 0.93,
     "20 unseen breeds, 60/40": 0.70,
-    "digits, test split": 0.97,
+    "digits, 5 folds": 0.97,
 }
 
 
 def main() -> None:
-    """Run it."""
-    data = real()
+    """Run it; with words as arguments only what is called by them, such as "digits"."""
+    data, wanted = real(), sys.argv[1:]
     with workplace() as folder:
         sources = {
             "EuroSAT, test split": (data / "eurosat.csv", None),
             "fields and roads, 5 folds": (data / "fields_roads", None),
             "20 unseen breeds, 60/40": (unseen_breeds(data, folder), "60/0/40"),
-            "digits, test split": (write_digits(folder / "digits"), "80/0/20"),
+            "digits, 5 folds": (write_digits(folder / "digits"), None),
         }
         encoders = {
             "tiny": "tiny",
@@ -47,6 +48,8 @@ def main() -> None:
         }
         rows = []
         for what, (source, split) in sources.items():
+            if wanted and not any(word in what for word in wanted):
+                continue
             store = folder / f"store-{len(rows)}"
             reached = {}
             for name, encoder_name in encoders.items():

@@ -14,7 +14,7 @@ from icehouse.review import Flag
 from icehouse.store import Files
 
 COLUMNS = 2
-CELL = 910, 214
+CELL = 940, 214
 PICTURE, THUMBNAIL = 150, 96
 MARGIN = 16
 BARS = 4
@@ -63,10 +63,10 @@ def _draw_flag(
     sheet.paste(_thumbnail(flag.path, PICTURE), (left, top))
     said = ", ".join(flag.labels or ()) or "-"
     caption = f"{flag.key}   label: {said if flag.labels is not None else 'none'}"
-    pen.text((left, top + PICTURE + 6), _fit(caption, normal, 850), fill=INK, font=normal)
+    pen.text((left, top + PICTURE + 6), _fit(caption, normal, 880), fill=INK, font=normal)
     reasons = ", ".join(flag.reasons)
     line = f"doubt {flag.doubt:.2f}   {reasons}"
-    pen.text((left, top + PICTURE + 25), _fit(line, small, 880), fill=FAINT, font=small)
+    pen.text((left, top + PICTURE + 25), _fit(line, small, 910), fill=FAINT, font=small)
     _draw_bars(pen, flag, left + PICTURE + 16, top + 4)
     beside = left + PICTURE + 16 + 208
     for number, near in enumerate(flag.neighbours[:SHOWN_NEIGHBOURS]):
