@@ -1,7 +1,7 @@
 """Claim: what ``tiny`` sees is above its teacher on EuroSAT (logistic >= 0.945), enough for fields
-and roads (five folds >= 0.93) and digits (five folds >= 0.97), and carries over to dogs that it never saw
-(20 breeds >= 0.70); beside its teacher, its own architecture with random weights, ``descriptor``
-and raw pixels."""
+and roads (five folds >= 0.93) and digits (five folds >= 0.97), and carries over to dogs that it
+never saw (20 breeds >= 0.70); beside its teacher, its own architecture with random weights,
+``descriptor`` and raw pixels."""
 
 from __future__ import annotations
 
