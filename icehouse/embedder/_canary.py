@@ -64,7 +64,10 @@ def check_folder(folder: Path, encoder: Encoder) -> None:
         The folder's canary is damaged.
     """
     if (path := folder / CANARY).exists():
-        remedy = "Install the versions that it was made with, or remove the file if it is not meant"
+        remedy = (
+            "Or config.json or the weights beside it were changed: bring back what was published, "
+            "or remove canary.npy if the change is meant"
+        )
         _compare(encoder, path, WeightsError, remedy)
 
 
@@ -83,7 +86,7 @@ def _compare(encoder: Encoder, path: Path, damaged: type[IcehouseError], remedy:
         mean = known.mean(axis=0)
         centred = similarity(vectors - mean, known - mean).min()
         raise CanaryError(
-            f"encoder {encoder.spec.encoder_id} no longer gives the vectors that {path} holds: on "
+            f"encoder {encoder.spec.encoder_id} does not give the vectors that {path} holds: on "
             f"test pictures their cosine falls to {lowest:.4f}, and {centred:.4f} about the mean "
             f"(at least {MIN_COSINE} and {MIN_CENTRED_COSINE} are asked for). A library or the "
             f"hardware computes something else than before. {remedy}"

@@ -24,6 +24,7 @@ def export(network: torch.nn.Module, settings: Settings, folder: Path) -> None:
         for name, tensor in network.state_dict().items()
     }
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
     config = {
         "architecture": settings.architecture,
         "num_classes": 0,
