@@ -12,7 +12,7 @@ from functools import cache
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 NEVER = 2**31 - 1
-LARGEST = 32 * 2**20  # what glibc accepts
+THRESHOLDS = 2**30, 2**25  # older versions accept no more than the second
 
 
 @cache
@@ -22,4 +22,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # Windows, macOS, musl
         return False
-    return bool(mallopt(M_TRIM_THRESHOLD, NEVER) and mallopt(M_MMAP_THRESHOLD, LARGEST))
+    return bool(mallopt(M_TRIM_THRESHOLD, NEVER)) and any(
+        mallopt(M_MMAP_THRESHOLD, size) for size in THRESHOLDS
+    )
