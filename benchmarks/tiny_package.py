@@ -52,7 +52,7 @@ def main() -> None:
             ("wheel, MB", wheel, "<= 8", wheel <= 8),
             ("import torch, s", torch_s, "", ""),
             ("import timm and icehouse.embedder, s", timm_s, "", ""),
-            ("open_encoder, first, s", first, "<= 0.3", first <= 0.3),
+            ("open_encoder, first, s, beyond both", first, "<= 0.3", first <= 0.3),
             ("open_encoder, again, s", again, "", ""),
             ("lowest cosine, torch and OpenVINO", lowest, ">= 0.999", lowest >= 0.999),
         ],
