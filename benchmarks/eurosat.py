@@ -40,8 +40,8 @@ def main() -> None:
                 run.results[0]["reused"],
                 run.seconds,
                 f"{run.seconds / first.seconds:.1%}",
-                run.results[0]["rate"] or "",
-                run.results[0]["limit"] or "",
+                (run.results[0]["speed"] or {}).get("achieved", ""),
+                (run.results[0]["speed"] or {}).get("limit", ""),
             )
             for name, run in (("first", first), ("again", again), ("renamed", renamed))
         ],

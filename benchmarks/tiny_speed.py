@@ -45,14 +45,14 @@ def main() -> None:
         for number in range(ROUNDS):
             run = icehouse("embed", data, "--store", folder / str(number), "--encoder", "tiny")
             report = run.results[0]
-            rates.append(report["rate"])
+            rates.append(report["speed"]["achieved"])
             others.append(by_hand(data, folder / f"{number}.npy"))
             rows.append(
                 (
                     report["encoded"],
-                    report["rate"],
-                    report["decode_rate"],
-                    report["encode_rate"],
+                    report["speed"]["achieved"],
+                    report["speed"]["decode"],
+                    report["speed"]["encode"],
                     others[-1],
                     rates[-1] / others[-1],
                     rates[-1] >= 1000,

@@ -31,6 +31,14 @@ def draw(kind: str, number: int, size: tuple[int, int] = (48, 40)) -> Image.Imag
     return Image.fromarray(pixels)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder of the tests' own, for child processes too."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["ICEHOUSE_CACHE"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Class folders "disc" and "stripes", 20 PNG files each. Read only."""

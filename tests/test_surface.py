@@ -29,11 +29,13 @@ SURFACE = {
         "unit",
     ],
     "icehouse.embedder": [
-        "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder", "EncoderRequest",
-        "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "PreprocessSpec",
+        "ENGINES", "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder",
+        "EncoderRequest", "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "Opened",
+        "PreprocessSpec", "Rehearsal", "Speed",
         "choose_encoder",
         "decode", "embed", "find_request", "list_folder", "list_manifest", "list_source",
-        "one_torch_thread", "open_encoder", "probe", "read_file", "reopen_encoder", "similarity",
+        "one_torch_thread", "open_encoder", "open_on", "probe", "read_file",
+        "rehearse", "reopen_encoder", "similarity",
     ],
     "icehouse.heads": [
         "KINDS", "FitOptions", "Fractions", "Head", "HeadCard", "LabelledSet", "Metrics",
@@ -50,7 +52,7 @@ SURFACE = {
     "icehouse.report": [
         "DatasetSummary", "EmbedProgress", "EncoderSummary", "Overview", "TaskSummary",
         "contact_sheet", "counts_table", "embed_table", "flags_table", "heads_table",
-        "neighbours_table", "overview", "overview_tables", "predictions_table",
+        "neighbours_table", "overview", "overview_tables", "predictions_table", "rehearsal_table",
     ],
 }  # fmt: skip
 

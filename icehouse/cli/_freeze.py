@@ -55,18 +55,34 @@ def embed(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Read again what could not be decoded.")
     ] = False,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="auto, torch or openvino: what computes. auto measures where it can pay."
+        ),
+    ] = "auto",
+    dry_run: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Measure the speed on N images, and write nothing."),
+    ] = None,
     json_lines: Json = False,
 ) -> None:
     """Freeze the features of every image that has none yet."""
-    from icehouse.embedder import EmbedOptions, EncoderRequest, list_source
+    from icehouse.embedder import EmbedOptions, EncoderRequest, list_source, rehearse
     from icehouse.embedder import embed as run
-    from icehouse.report import EmbedProgress, embed_table
+    from icehouse.report import EmbedProgress, embed_table, rehearsal_table
     from icehouse.store import Store
 
     listing = list_source(source, labels=labels)
+    options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine)
+    if dry_run is not None:
+        known = Store.open(store) if store.exists() else None
+        request = EncoderRequest(encoder or _usual_encoder(known), precision, vector_dtype)
+        rehearsal = rehearse(listing, request, dry_run, options=options)
+        show([rehearsal], json_lines, rehearsal_table(rehearsal))
+        return
     opened = Store.open_or_create(store)
     request = EncoderRequest(encoder or _usual_encoder(opened), precision, vector_dtype)
-    options = EmbedOptions(batch_size, workers, max_pixels, retry_errors)
     with EmbedProgress() as progress:
         report = run(
             opened, listing, request, dataset=dataset, task=task, options=options, progress=progress
@@ -94,8 +110,9 @@ def demo(
     run(out, echo)
 
 
-def _usual_encoder(store: Store) -> str:
-    names = sorted({card["request"]["name"] for card in store.encoder_cards().values()})
+def _usual_encoder(store: Store | None) -> str:
+    cards = store.encoder_cards() if store else {}
+    names = sorted({card["request"]["name"] for card in cards.values()})
     if len(names) > 1:
         raise UsageError(f"the store has several encoders; choose one with --encoder: {names}")
     return str(names.pop()) if names else DEFAULT_ENCODER

@@ -4,14 +4,17 @@ from icehouse.embedder._choose import choose_encoder, find_request, reopen_encod
 from icehouse.embedder._decode import MAX_PIXELS, ImageInfo, decode, probe, read_file
 from icehouse.embedder._embed import EmbedOptions, embed
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
+from icehouse.embedder._engine import ENGINES, Opened, open_on
 from icehouse.embedder._manifest import list_manifest, list_source
 from icehouse.embedder._pictures import MIN_COSINE, similarity
-from icehouse.embedder._report import EmbedReport, Failure
+from icehouse.embedder._rehearse import Rehearsal, rehearse
+from icehouse.embedder._report import EmbedReport, Failure, Speed
 from icehouse.embedder._sources import Entry, Listing, list_folder
 from icehouse.embedder._spec import EncoderSpec, PreprocessSpec
 from icehouse.embedder._threads import one_torch_thread
 
 __all__ = [
+    "ENGINES",
     "MAX_PIXELS",
     "MIN_COSINE",
     "EmbedOptions",
@@ -23,7 +26,10 @@ __all__ = [
     "Failure",
     "ImageInfo",
     "Listing",
+    "Opened",
     "PreprocessSpec",
+    "Rehearsal",
+    "Speed",
     "choose_encoder",
     "decode",
     "embed",
@@ -33,8 +39,10 @@ __all__ = [
     "list_source",
     "one_torch_thread",
     "open_encoder",
+    "open_on",
     "probe",
     "read_file",
+    "rehearse",
     "reopen_encoder",
     "similarity",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from icehouse.embedder import _canary
-from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
+from icehouse.embedder._encoder import Encoder, EncoderRequest
+from icehouse.embedder._engine import open_on
 from icehouse.errors import LookupFailed, WeightsError
 from icehouse.store import Store
 
@@ -59,8 +60,15 @@ def choose_encoder(store: Store, text: str | None = None) -> str:
     raise LookupFailed(f"the store has several encoders; choose one with --encoder: {have}")
 
 
-def reopen_encoder(store: Store, encoder_id: str) -> Encoder:
+def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encoder:
     """Load an encoder of the store again, and check its canary.
+
+    Parameters
+    ----------
+    store : Store
+    encoder_id : str
+    engine : {"auto", "torch", "openvino"}
+        "auto" takes OpenVINO where an earlier run found it to be faster.
 
     Raises
     ------
@@ -78,7 +86,7 @@ def reopen_encoder(store: Store, encoder_id: str) -> Encoder:
             "moved, tell the store where to: embed any of its datasets again with --encoder and "
             "the new path; nothing is encoded twice"
         )
-    encoder = open_encoder(request)
+    encoder = open_on(request, engine).encoder
     if encoder.spec.encoder_id != encoder_id:
         raise WeightsError(
             f"{asked['name']} is no longer the encoder {encoder_id}: it is now "

@@ -11,10 +11,11 @@ from typing import Any
 from icehouse.embedder import _canary
 from icehouse.embedder._choose import find_request
 from icehouse.embedder._decode import MAX_PIXELS
-from icehouse.embedder._encoder import Encoder, EncoderRequest, like, open_encoder
+from icehouse.embedder._encoder import Encoder, EncoderRequest, like
+from icehouse.embedder._engine import Opened, open_on
 from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
-from icehouse.embedder._report import EmbedReport, Failure, make_report
+from icehouse.embedder._report import EmbedReport, Failure, make_report, make_speed
 from icehouse.embedder._run import Progress, run
 from icehouse.embedder._sources import Listing
 from icehouse.embedder._writer import Writer
@@ -37,12 +38,15 @@ class EmbedOptions:
         Images with more are errors.
     retry_errors : bool
         Read again what could not be decoded the last time.
+    engine : {"auto", "torch", "openvino"}
+        What does the encoder's arithmetic; "auto" measures where it can pay.
     """
 
     batch_size: int = 32
     workers: int | None = None
     max_pixels: int = MAX_PIXELS
     retry_errors: bool = False
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "workers", "max_pixels"):
@@ -97,10 +101,10 @@ def embed(
     task = _check_task(store, listing, task or dataset)
 
     work = _resolve(store, request, listing, known, options)
-    spec = work.encoder.spec if work.encoder else None
+    spec = work.opened.encoder.spec if work.opened else None
     writer = Writer(store, spec, dataset, work.done)
     writer.add_rows(work.plan.rows)
-    if work.encoder is None or work.encoder_id is None or not work.plan.todo:
+    if work.opened is None or work.encoder_id is None or not work.plan.todo:
         writer.commit()
         if work.encoder_id is None:
             raise SourceError(_nothing_readable(listing, work.plan))
@@ -109,7 +113,7 @@ def embed(
         return replace(report, failures=_failures(store, dataset))
     started = time.perf_counter()
     pipeline = Pipeline(
-        work.encoder,
+        work.opened.encoder,
         work.plan.todo,
         listing.source,
         work.done,
@@ -124,8 +128,9 @@ def embed(
         raise
     _record_labels(store, listing, dataset, task)
     seconds = time.perf_counter() - started
-    report = make_report(dataset, work.encoder_id, listing, work.plan, writer, pipeline, seconds)
-    return replace(report, failures=_failures(store, dataset))
+    report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
+    speed = make_speed(pipeline, work.opened, seconds)
+    return replace(report, failures=_failures(store, dataset), seconds=seconds, speed=speed)
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ class _Work:
     plan: Plan
     done: frozenset[bytes]
     encoder_id: str | None
-    encoder: Encoder | None
+    opened: Opened | None
 
 
 def _resolve(
@@ -150,7 +155,9 @@ def _resolve(
     if not plan.todo:
         return _Work(plan, done, encoder_id, None)
     card = store.features(encoder_id).card if encoder_id else None
-    encoder = open_encoder(like(request, card["spec"]["precision"]) if card else request)
+    wanted = like(request, card["spec"]["precision"]) if card else request
+    opened = open_on(wanted, options.engine, len(plan.todo))
+    encoder = opened.encoder
     if encoder.spec.encoder_id != encoder_id:
         encoder_id = encoder.spec.encoder_id
         plan, done = _plan(store, encoder_id, listing, known, options)
@@ -158,7 +165,7 @@ def _resolve(
     features = store.features(encoder_id)
     store.files.sweep(features.folder)
     features.describe(_card(encoder, request))
-    return _Work(plan, done, encoder_id, encoder)
+    return _Work(plan, done, encoder_id, opened)
 
 
 def _failures(store: Store, dataset: str) -> tuple[Failure, ...]:

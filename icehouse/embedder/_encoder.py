@@ -144,7 +144,7 @@ def open_encoder(request: EncoderRequest | str) -> Encoder:
     return encoder
 
 
-def like(request: EncoderRequest, precision: str) -> EncoderRequest:
+def like(request: EncoderRequest, precision: str | None) -> EncoderRequest:
     """Return the same request for a given precision."""
     return replace(request, precision=precision)
 

@@ -7,7 +7,6 @@ of results is short: memory does not grow with the dataset.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -23,6 +22,7 @@ from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._plan import error_row
 from icehouse.embedder._sources import Entry
+from icehouse.embedder._threads import cores
 from icehouse.errors import ImageError
 from icehouse.store import CatalogRow, image_id
 
@@ -101,6 +101,7 @@ class Pipeline:
         device = getattr(encoder, "device", None)
         self.on_gpu = device is not None and device.type != "cpu"
         self.workers = workers or (GPU_WORKERS if self.on_gpu else cores())
+        self._elsewhere = self.on_gpu or getattr(encoder, "engine", "torch") != "torch"
         if not self.on_gpu:
             keep_freed_memory()
         self.decoding = StageTimes()
@@ -214,10 +215,5 @@ class Pipeline:
             return Outcome([row], failed=identity)
 
     def _clock(self) -> float:
-        # On a CPU the work is done in this very thread; a GPU works while the thread waits.
-        return time.perf_counter() if self.on_gpu else time.thread_time()
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        # On a CPU torch works in this very thread; a GPU, or OpenVINO, while the thread waits.
+        return time.perf_counter() if self._elsewhere else time.thread_time()

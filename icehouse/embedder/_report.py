@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from icehouse.embedder._pipeline import Pipeline, cores
+from icehouse.embedder._engine import Opened
+from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan
 from icehouse.embedder._sources import Listing
+from icehouse.embedder._threads import cores
 from icehouse.embedder._writer import Writer
 
 
@@ -41,11 +43,8 @@ class EmbedReport:
         Of the pipeline, loading left out.
     failures : tuple of Failure
         The same inputs by name.
-    decode_rate, encode_rate, rate : float or None
-        Images/s that decoding alone and encoding alone would reach on this machine, and that
-        were reached. None where nothing was encoded.
-    limit : {"decode", "encode"} or None
-        The slower of the two stages.
+    speed : Speed or None
+        None where nothing was encoded.
     """
 
     dataset: str
@@ -57,24 +56,64 @@ class EmbedReport:
     gone: int
     seconds: float
     failures: tuple[Failure, ...] = ()
-    decode_rate: float | None = None
-    encode_rate: float | None = None
-    rate: float | None = None
-    limit: str | None = None
+    speed: Speed | None = None
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a run was, and what limited it; rates in images/s.
+
+    Attributes
+    ----------
+    decode, encode : float
+        What decoding alone and encoding alone would reach on this machine.
+    bound : float
+        What both together allow: on a CPU they share the cores, beside a GPU the slower one counts.
+    achieved : float
+    limit : {"decode", "encode"}
+        The slower of the two stages.
+    engine : str
+        The library that did the arithmetic.
+    engines : dict
+        The rate of each engine, where they were measured to choose.
+    """
+
+    decode: float
+    encode: float
+    bound: float
+    achieved: float
+    limit: str
+    engine: str
+    engines: dict[str, float]
+
+
+def make_speed(pipeline: Pipeline, opened: Opened, seconds: float) -> Speed | None:
+    """Work out how fast a pipeline was that took ``seconds``."""
+    encoded = pipeline.encoding.images
+    if not encoded:
+        return None
+    # Work is measured in seconds of one worker; at most one worker a core decodes at a time.
+    decoders = min(pipeline.workers, cores())
+    encoders = 1 if pipeline.on_gpu else decoders
+    decode = decoders * pipeline.decoding.images / max(pipeline.decoding.seconds, 1e-9)
+    encode = encoders * encoded / max(pipeline.encoding.seconds, 1e-9)
+    return Speed(
+        decode=decode,
+        encode=encode,
+        bound=min(decode, encode) if pipeline.on_gpu else 1 / (1 / decode + 1 / encode),
+        achieved=encoded / seconds,
+        limit="decode" if decode < encode else "encode",
+        engine=opened.engine,
+        engines=opened.rates,
+    )
 
 
 def make_report(
-    dataset: str,
-    encoder_id: str,
-    listing: Listing,
-    plan: Plan,
-    writer: Writer,
-    pipeline: Pipeline | None = None,
-    seconds: float = 0.0,
+    dataset: str, encoder_id: str, listing: Listing, plan: Plan, writer: Writer
 ) -> EmbedReport:
-    """Count what plan, writer and pipeline did; the counts of the three never overlap."""
+    """Count what plan and writer did; their counts never overlap."""
     errors: Counter[str] = plan.errors + writer.errors
-    report = EmbedReport(
+    return EmbedReport(
         dataset=dataset,
         encoder_id=encoder_id,
         inputs=len(listing.entries),
@@ -82,21 +121,5 @@ def make_report(
         reused=plan.reused + writer.reused,
         errors={str(kind): count for kind, count in sorted(errors.items())},
         gone=plan.gone,
-        seconds=seconds,
-    )
-    if pipeline is None or not writer.encoded:
-        return report
-    # Work is measured in seconds of one worker; at most one worker a core decodes at a time.
-    decoders = min(pipeline.workers, cores())
-    encoders = 1 if pipeline.on_gpu else decoders
-    decode_rate = decoders * pipeline.decoding.images / max(pipeline.decoding.seconds, 1e-9)
-    encode_rate = encoders * pipeline.encoding.images / max(pipeline.encoding.seconds, 1e-9)
-    return EmbedReport(
-        **{
-            **asdict(report),
-            "decode_rate": decode_rate,
-            "encode_rate": encode_rate,
-            "rate": writer.encoded / seconds,
-            "limit": "decode" if decode_rate < encode_rate else "encode",
-        }
+        seconds=0.0,
     )

@@ -169,13 +169,18 @@ class TorchEncoder:
     def encode(self, batch: Pixels) -> npt.NDArray[np.float32]:
         """See :meth:`Encoder.encode`."""
         pixels = torch.from_numpy(batch).to(self.device, non_blocking=True)
-        inputs = torch.addcmul(self._shift, pixels.permute(0, 3, 1, 2).float(), self._scale)
-        vectors = self._forward(inputs.to(self._dtype)).float()
+        vectors = self.compute(pixels)
         if vectors.ndim != 2:
             raise VectorError(
                 f"the network gives an array of shape {tuple(vectors.shape)} for an image, "
                 "not one vector; choose a model that pools"
             )
-        if self._normalise == "l2":
-            vectors = torch.nn.functional.normalize(vectors, dim=1)
         return vectors.cpu().numpy()
+
+    def compute(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Turn uint8 (n, H, W, 3) into float32 (n, D): all of the encoder that is arithmetic."""
+        inputs = torch.addcmul(self._shift, pixels.permute(0, 3, 1, 2).float(), self._scale)
+        vectors = self._forward(inputs.to(self._dtype)).float()
+        if self._normalise == "l2":
+            vectors = torch.nn.functional.normalize(vectors, dim=-1)
+        return vectors

@@ -17,6 +17,7 @@ from icehouse.report._tables import (
     neighbours_table,
     overview_tables,
     predictions_table,
+    rehearsal_table,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "overview",
     "overview_tables",
     "predictions_table",
+    "rehearsal_table",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from icehouse.embedder import EmbedReport
+from icehouse.embedder import EmbedReport, Rehearsal, Speed
 from icehouse.heads import HeadCard
 from icehouse.report._overview import Overview
 from icehouse.review import Flag, FlagReport, Neighbour, Prediction
@@ -32,18 +33,43 @@ def embed_table(report: EmbedReport) -> Table:
     ]
     if report.gone:
         rows.append(("gone from the source", f"{report.gone:,}"))
-    if report.rate is not None:
-        rows += [
-            ("decode alone", f"{report.decode_rate:,.0f} images/s"),
-            ("encode alone", f"{report.encode_rate:,.0f} images/s"),
-            ("achieved", f"{report.rate:,.0f} images/s in {report.seconds:.1f} s"),
-            ("limit", report.limit),
-        ]
+    rows += _speed(report.speed, report.seconds)
     shown = report.failures[:SHOWN_FAILURES]
     rows += [("not a picture", f"{escape(f.key)} ({f.kind}: {escape(f.detail)})") for f in shown]
     if len(report.failures) > len(shown):
         rows.append(("", f"and {len(report.failures) - len(shown)} more: --json names them all"))
     return _fill(table, rows)
+
+
+def rehearsal_table(rehearsal: Rehearsal) -> Table:
+    """Return what a dry run found."""
+    table = _table("dry run, nothing is written", "", "")
+    rows: list[tuple[str, Any]] = [
+        ("source", escape(rehearsal.source)),
+        ("encoder", rehearsal.encoder_id),
+        ("inputs", f"{rehearsal.inputs:,}"),
+        ("tried", f"{rehearsal.tried:,}"),
+        ("encoded", f"{rehearsal.encoded:,}"),
+        *((f"failed: {kind}", f"{count:,}") for kind, count in rehearsal.errors.items()),
+        *_speed(rehearsal.speed, rehearsal.seconds),
+    ]
+    if rehearsal.estimate is not None:
+        rows.append(("all of it would take", str(timedelta(seconds=round(rehearsal.estimate)))))
+    return _fill(table, rows)
+
+
+def _speed(speed: Speed | None, seconds: float) -> list[tuple[str, Any]]:
+    if speed is None:
+        return []
+    measured = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in speed.engines.items())
+    share = f"{speed.achieved / speed.bound:.0%} of what both allow"
+    return [
+        ("decode alone", f"{speed.decode:,.0f} images/s"),
+        ("encode alone", f"{speed.encode:,.0f} images/s"),
+        ("achieved", f"{speed.achieved:,.0f} images/s in {seconds:.1f} s, {share}"),
+        ("limit", speed.limit),
+        ("engine", f"{speed.engine} (measured: {measured})" if measured else speed.engine),
+    ]
 
 
 def heads_table(cards: Iterable[HeadCard], split: str | None = None) -> Table:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from icehouse.embedder import Encoder, EncoderRequest, open_encoder
+from icehouse.embedder import Encoder, EncoderRequest, open_encoder, open_on
 
 ENCODERS = ("descriptor", "timm-folder", "clip-folder", "timm-file", "tiny")
+ON_OPENVINO = ("timm-folder on OpenVINO", "clip-folder on OpenVINO")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,11 +57,17 @@ def encoder_names(timm_folder: Path, clip_folder: Path, timm_file: Path) -> dict
 
 @pytest.fixture(scope="session")
 def opened(encoder_names: dict[str, str]) -> Callable[[str], Encoder]:
-    """Open one of ENCODERS in float32, once for all tests."""
-    return cache(lambda which: open_encoder(EncoderRequest(encoder_names[which], "float32")))
+    """Open one of ENCODERS or ON_OPENVINO in float32, once for all tests."""
+
+    def open_one(which: str) -> Encoder:
+        name, _, engine = which.partition(" on ")
+        request = EncoderRequest(encoder_names[name], "float32")
+        return open_on(request, engine.lower()).encoder if engine else open_encoder(request)
+
+    return cache(open_one)
 
 
-@pytest.fixture(params=ENCODERS)
+@pytest.fixture(params=(*ENCODERS, *ON_OPENVINO))
 def encoder(request: pytest.FixtureRequest, opened: Callable[[str], Encoder]) -> Encoder:
     """Each kind of encoder in turn, in float32."""
     return opened(request.param)

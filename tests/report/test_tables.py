@@ -49,7 +49,7 @@ def test_the_embed_table_adds_up_and_names_the_limit(store, pictures, tmp_path):
     report = embed(store, list_source(images), "descriptor")
     shown = text(embed_table(report))
     assert "failed: empty" in shown
-    assert report.limit in shown
+    assert report.speed.limit in shown
     assert report.inputs == report.encoded + report.reused + sum(report.errors.values())
 
 

@@ -1,0 +1,152 @@
+"""Which library does an encoder's arithmetic, decided by a short measurement.
+
+Vectors are the same on every engine as far as a canary can tell, so the engine is no part of an
+encoder's fingerprint. A conversion takes seconds: it is tried where so much is to be encoded that
+it can pay, and kept for the next time.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from icehouse.embedder import _converted
+from icehouse.embedder._canary import check_folder, sing
+from icehouse.embedder._encoder import Encoder, EncoderRequest, like, open_encoder
+from icehouse.embedder._memory import keep_freed_memory
+from icehouse.embedder._pictures import agree
+from icehouse.embedder._threads import cores, one_torch_thread
+from icehouse.errors import CanaryError, EncoderError, MissingExtra, UsageError
+
+ENGINES = ("auto", "torch", "openvino")
+WORTHWHILE_SECONDS = 20.0
+MEASURED_SECONDS = 0.5
+MEASURED_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An encoder, the engine that it runs on, and the images/s by which that was chosen."""
+
+    encoder: Encoder
+    engine: str
+    rates: dict[str, float] = field(default_factory=dict)
+
+
+def open_on(request: EncoderRequest, engine: str = "auto", images: int = 0) -> Opened:
+    """Open an encoder on an engine.
+
+    Parameters
+    ----------
+    request : EncoderRequest
+    engine : {"auto", "torch", "openvino"}
+        "auto": on an x86 processor where OpenVINO is installed, whichever was measured to be
+        faster; torch where it was never measured and ``images`` would not make it pay.
+    images : int
+        How many there are to encode.
+
+    Returns
+    -------
+    Opened
+
+    Raises
+    ------
+    UsageError
+        No such engine; or OpenVINO is asked for, and is not installed or nothing for this encoder.
+    EncoderError
+        As :func:`open_encoder`; or OpenVINO is asked for and cannot run this network.
+    """
+    if engine not in ENGINES:
+        raise UsageError(f"no engine {engine!r}; give one of: {', '.join(ENGINES)}")
+    installed = importlib.util.find_spec("openvino") is not None
+    if engine == "openvino" and not installed:
+        raise MissingExtra("openvino", "openvino")
+    suits = installed and platform.machine() in ("x86_64", "AMD64")
+    if engine == "torch" or not (suits or engine == "openvino"):
+        return Opened(open_encoder(request), "torch")
+    if (kept := _reopen(request, engine)) is not None:
+        return kept
+    encoder = open_encoder(request)
+    if not _convertible(encoder):
+        if engine == "openvino":
+            raise UsageError(f"{request.name} does not run on OpenVINO; leave --engine out")
+        return Opened(encoder, "torch")
+    torch_rate = measure(encoder)
+    if engine == "auto" and images / torch_rate < WORTHWHILE_SECONDS:
+        return Opened(encoder, "torch")
+    return _compare(request, encoder, torch_rate, engine)
+
+
+def measure(encoder: Encoder) -> float:
+    """Return how many images/s of noise an encoder takes when every core works on its own."""
+    shape = (MEASURED_BATCH, *encoder.spec.preprocess.size, 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    keep_freed_memory()
+
+    def work(_: int) -> tuple[int, float]:
+        encoder.encode(noise)
+        started, images = time.perf_counter(), 0
+        while not images or time.perf_counter() - started < MEASURED_SECONDS:
+            encoder.encode(noise)
+            images += MEASURED_BATCH
+        return images, time.perf_counter() - started
+
+    with one_torch_thread(), ThreadPoolExecutor(cores()) as threads:
+        return sum(images / seconds for images, seconds in threads.map(work, range(cores())))
+
+
+def _reopen(request: EncoderRequest, engine: str) -> Opened | None:
+    """Open what an earlier conversion left, if it serves."""
+    kept = _converted.find(request)
+    if kept is None:
+        return None
+    if engine == "auto" and kept.rates["torch"] >= kept.rates["openvino"]:
+        return Opened(open_encoder(request), "torch", kept.rates)
+    from icehouse.embedder._openvino import OpenVinoEncoder
+
+    try:
+        encoder = OpenVinoEncoder(kept.spec, kept.model)
+        if request.local_path is not None:
+            check_folder(request.local_path, encoder)
+    except (RuntimeError, CanaryError):  # a damaged file in a cache is made again
+        return None
+    return Opened(encoder, "openvino", kept.rates)
+
+
+def _convertible(encoder: Encoder) -> bool:
+    from icehouse.embedder._torch_encoder import TorchEncoder
+
+    return isinstance(encoder, TorchEncoder) and encoder.device.type == "cpu"
+
+
+def _compare(request: EncoderRequest, encoder: Encoder, torch_rate: float, engine: str) -> Opened:
+    from icehouse.embedder._openvino import OpenVinoEncoder, convert
+
+    exact = open_encoder(like(request, "float32"))
+    try:
+        model = convert(exact)  # type: ignore[arg-type]
+        other = OpenVinoEncoder(encoder.spec, model)
+        same = agree(sing(other), sing(exact))
+    except Exception as error:  # of another library's compiler: whatever it raises
+        if engine == "openvino":
+            raise EncoderError(
+                f"OpenVINO cannot run {request.name}: {error}. Leave --engine out, or give torch"
+            ) from error
+        return Opened(encoder, "torch", {"torch": torch_rate})
+    if not same:
+        if engine == "openvino":
+            raise EncoderError(
+                f"OpenVINO gives other vectors for {request.name} than torch in float32 does. "
+                "Give --engine torch, or --precision float32"
+            )
+        return Opened(encoder, "torch", {"torch": torch_rate})
+    rates = {"torch": torch_rate, "openvino": measure(other)}
+    _converted.keep(request, encoder.spec, rates, model)
+    if engine == "auto" and rates["torch"] >= rates["openvino"]:
+        return Opened(encoder, "torch", rates)
+    return Opened(other, "openvino", rates)

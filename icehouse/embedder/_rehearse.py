@@ -1,0 +1,107 @@
+"""A dry run: how fast a dataset would be frozen here, by some of its images, writing nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from icehouse.embedder._embed import EmbedOptions
+from icehouse.embedder._encoder import EncoderRequest
+from icehouse.embedder._engine import open_on
+from icehouse.embedder._pipeline import Pipeline
+from icehouse.embedder._report import Speed, make_speed
+from icehouse.embedder._sources import Listing
+from icehouse.embedder._threads import one_torch_thread
+from icehouse.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a dry run found.
+
+    Attributes
+    ----------
+    source, encoder_id : str
+    inputs : int
+        Listed by the source.
+    tried, encoded : int
+        Of these, how many were read, and how many became a vector.
+    errors : dict
+        The rest of what was read but copies, by kind.
+    seconds : float
+    estimate : float or None
+        Seconds that all of the source would take; None where nothing was encoded.
+    speed : Speed or None
+    """
+
+    source: str
+    encoder_id: str
+    inputs: int
+    tried: int
+    encoded: int
+    errors: dict[str, int]
+    seconds: float
+    estimate: float | None
+    speed: Speed | None
+
+
+def rehearse(
+    listing: Listing,
+    request: EncoderRequest | str,
+    images: int,
+    *,
+    options: EmbedOptions | None = None,
+) -> Rehearsal:
+    """Encode some images of a source, spread evenly over it, and keep nothing.
+
+    Parameters
+    ----------
+    listing : Listing
+    request : EncoderRequest or str
+    images : int
+        How many, at most.
+    options : EmbedOptions, optional
+
+    Raises
+    ------
+    EncoderError, UsageError
+        See :mod:`icehouse.errors`.
+    """
+    if images < 1:
+        raise UsageError(f"a dry run takes 1 image or more, got {images}")
+    options = options or EmbedOptions()
+    request = EncoderRequest(request) if isinstance(request, str) else request
+    readable = [entry for entry in listing.entries if entry.error is None]
+    step = max(1, len(readable) / images)
+    some = [readable[int(number * step)] for number in range(min(images, len(readable)))]
+    opened = open_on(request, options.engine, len(readable))
+    pipeline = Pipeline(
+        opened.encoder,
+        some,
+        listing.source,
+        frozenset(),
+        batch_size=options.batch_size,
+        workers=options.workers,
+        max_pixels=options.max_pixels,
+    )
+    errors: Counter[str] = Counter()
+    started = time.perf_counter()
+    with one_torch_thread():
+        try:
+            for outcome in pipeline.outcomes():
+                errors.update(str(row.error) for row in outcome.rows if row.error)
+        finally:
+            pipeline.close()
+    seconds = time.perf_counter() - started
+    return Rehearsal(
+        source=listing.source,
+        encoder_id=opened.encoder.spec.encoder_id,
+        inputs=len(listing.entries),
+        tried=len(some),
+        encoded=pipeline.encoding.images,
+        errors=dict(sorted(errors.items())),
+        seconds=seconds,
+        estimate=seconds * len(readable) / len(some) if pipeline.encoding.images else None,
+        speed=make_speed(pipeline, opened, seconds),
+    )
