@@ -31,9 +31,9 @@ SURFACE = {
     "icehouse.embedder": [
         "ENGINES", "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder",
         "EncoderRequest", "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "Opened",
-        "PreprocessSpec", "Rehearsal", "Speed",
+        "PictureOptions", "PreprocessSpec", "Rehearsal", "Speed",
         "choose_encoder",
-        "decode", "embed", "find_request", "list_folder", "list_manifest", "list_source",
+        "decode", "embed", "enough", "find_request", "list_folder", "list_manifest", "list_source",
         "one_torch_thread", "open_encoder", "open_on", "probe", "read_file",
         "rehearse", "reopen_encoder", "similarity",
     ],

@@ -61,6 +61,19 @@ def embed(
             help="auto, torch or openvino: what computes. auto measures where it can pay."
         ),
     ] = "auto",
+    decode: Annotated[
+        str, typer.Option(help="exact or fast: JPEGs at part of their size, where it hardly shows.")
+    ] = "exact",
+    resize: Annotated[
+        str | None, typer.Option(help="shortest, longest or squash. Default: the encoder's own.")
+    ] = None,
+    adjust: Annotated[
+        list[str] | None,
+        typer.Option(help="denoise, equalise or grayscale; may be given several times."),
+    ] = None,
+    normalise: Annotated[
+        str, typer.Option(help="By mean and deviation of: encoder (its training) or dataset.")
+    ] = "encoder",
     dry_run: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Measure the speed on N images, and write nothing."),
@@ -68,21 +81,30 @@ def embed(
     json_lines: Json = False,
 ) -> None:
     """Freeze the features of every image that has none yet."""
-    from icehouse.embedder import EmbedOptions, EncoderRequest, list_source, rehearse
+    from icehouse.embedder import (
+        EmbedOptions,
+        EncoderRequest,
+        PictureOptions,
+        list_source,
+        rehearse,
+    )
     from icehouse.embedder import embed as run
     from icehouse.report import EmbedProgress, embed_table, rehearsal_table
     from icehouse.store import Store
 
     listing = list_source(source, labels=labels)
     options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine)
+    pictures = PictureOptions(decode, resize, tuple(adjust or ()), normalise)
     if dry_run is not None:
         known = Store.open(store) if store.exists() else None
-        request = EncoderRequest(encoder or _usual_encoder(known), precision, vector_dtype)
+        request = EncoderRequest(
+            encoder or _usual_encoder(known), precision, vector_dtype, pictures
+        )
         rehearsal = rehearse(listing, request, dry_run, options=options)
         show([rehearsal], json_lines, rehearsal_table(rehearsal))
         return
     opened = Store.open_or_create(store)
-    request = EncoderRequest(encoder or _usual_encoder(opened), precision, vector_dtype)
+    request = EncoderRequest(encoder or _usual_encoder(opened), precision, vector_dtype, pictures)
     with EmbedProgress() as progress:
         report = run(
             opened, listing, request, dataset=dataset, task=task, options=options, progress=progress

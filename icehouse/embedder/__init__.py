@@ -7,10 +7,11 @@ from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
 from icehouse.embedder._engine import ENGINES, Opened, open_on
 from icehouse.embedder._manifest import list_manifest, list_source
 from icehouse.embedder._pictures import MIN_COSINE, similarity
+from icehouse.embedder._preprocess import enough
 from icehouse.embedder._rehearse import Rehearsal, rehearse
 from icehouse.embedder._report import EmbedReport, Failure, Speed
 from icehouse.embedder._sources import Entry, Listing, list_folder
-from icehouse.embedder._spec import EncoderSpec, PreprocessSpec
+from icehouse.embedder._spec import EncoderSpec, PictureOptions, PreprocessSpec
 from icehouse.embedder._threads import one_torch_thread
 
 __all__ = [
@@ -27,12 +28,14 @@ __all__ = [
     "ImageInfo",
     "Listing",
     "Opened",
+    "PictureOptions",
     "PreprocessSpec",
     "Rehearsal",
     "Speed",
     "choose_encoder",
     "decode",
     "embed",
+    "enough",
     "find_request",
     "list_folder",
     "list_manifest",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from icehouse.embedder import _canary
 from icehouse.embedder._encoder import Encoder, EncoderRequest
 from icehouse.embedder._engine import open_on
+from icehouse.embedder._spec import PictureOptions
 from icehouse.errors import LookupFailed, WeightsError
 from icehouse.store import Store
 
@@ -25,9 +27,21 @@ def find_request(store: Store, request: EncoderRequest) -> str | None:
             and request.precision in (None, spec["precision"])
             and request.stored_as == spec["stored_as"]
             and asked["stamps"] == _stamps(request)
+            and replace(request_of(card).pictures, statistics=None) == request.pictures
         ):
             return encoder_id
     return None
+
+
+def request_of(card: dict[str, Any]) -> EncoderRequest:
+    """Return the request that opens an encoder of a store again, as it was resolved then."""
+    asked, spec = card["request"], card["spec"]
+    said = asked.get("pictures", {})
+    pictures = PictureOptions(**{**said, "adjust": tuple(said.get("adjust", ()))})
+    if pictures.normalise == "dataset":
+        mean, std = (tuple(spec["preprocess"][name]) for name in ("mean", "std"))
+        pictures = replace(pictures, statistics=(mean, std))
+    return EncoderRequest(asked["name"], spec["precision"], asked["stored_as"], pictures)
 
 
 def choose_encoder(store: Store, text: str | None = None) -> str:
@@ -78,8 +92,7 @@ def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encod
         It computes something else than before.
     """
     card: dict[str, Any] = store.features(encoder_id).card
-    asked = card["request"]
-    request = EncoderRequest(asked["name"], card["spec"]["precision"], asked["stored_as"])
+    request = request_of(card)
     if request.local_path is not None and not request.local_path.exists():
         raise WeightsError(
             f"encoder {encoder_id} was loaded from {request.local_path}, which is gone. If it has "
@@ -89,7 +102,7 @@ def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encod
     encoder = open_on(request, engine).encoder
     if encoder.spec.encoder_id != encoder_id:
         raise WeightsError(
-            f"{asked['name']} is no longer the encoder {encoder_id}: it is now "
+            f"{request.name} is no longer the encoder {encoder_id}: it is now "
             f"{encoder.spec.encoder_id}. Its weights or settings were replaced; bring back the "
             f"old ones, or embed again"
         )

@@ -89,6 +89,7 @@ def _folder(request: EncoderRequest) -> Path:
     said = {
         "name": request.name,
         "precision": request.precision,
+        "pictures": asdict(request.pictures),
         "stamps": request.stamps(),
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "cpu": cpu_name(),

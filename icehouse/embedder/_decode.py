@@ -31,6 +31,7 @@ _FORMATS = tuple(name for name in FORMATS if name in Image.OPEN)
 Image.MAX_IMAGE_PIXELS = None
 
 Pixels = npt.NDArray[np.uint8]
+Enough = Callable[[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageInfo:
         return ImageInfo(image.format or "", image.width, image.height)
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS, enough: Enough | None = None) -> Pixels:
     """Decode an image to upright RGB.
 
     EXIF orientation is applied; grey, palette, CMYK and 16-bit samples become 8-bit RGB;
@@ -101,6 +102,9 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
     data : bytes
         A whole file.
     max_pixels : int
+    enough : callable, optional
+        From an upright picture's height and width to the smallest that will do: a JPEG is then
+        decoded at a half of its size or less, which is faster, if that is not below them.
 
     Returns
     -------
@@ -113,8 +117,9 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
     """
     with _open(data, max_pixels) as image:
         try:
-            if data.startswith(JPEG_MAGIC) and (pixels := _fast_jpeg(data)) is not None:
-                return _upright(pixels, image)
+            fast = _fast_jpeg(data, image, enough) if data.startswith(JPEG_MAGIC) else None
+            if fast is not None:
+                return _upright(fast, image)
             image.load()
             return _upright(_rgb(image), image)
         except (ImageError, MemoryError):
@@ -151,10 +156,19 @@ def _words(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def _fast_jpeg(data: bytes) -> Pixels | None:
+def _fast_jpeg(data: bytes, image: Image.Image, enough: Enough | None) -> Pixels | None:
     try:
-        if simplejpeg.decode_jpeg_header(data)[2] in ("YCbCr", "Gray", "RGB"):
-            return np.asarray(simplejpeg.decode_jpeg(data, "RGB"))
+        stored_height, stored_width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if colours in ("YCbCr", "Gray", "RGB"):
+            height, width = 0, 0
+            if enough is not None and _turned(image):
+                width, height = enough(stored_width, stored_height)
+            elif enough is not None:
+                height, width = enough(stored_height, stored_width)
+            # At the smallest size, in eighths, that is not below these; 0 means the full one, and
+            # more than a half is slower than all.
+            small = {"min_height": height, "min_width": width, "min_factor": 2}
+            return np.asarray(simplejpeg.decode_jpeg(data, "RGB", **small))
     except ValueError:
         pass  # it takes each warning for an error; Pillow tells the harmless ones apart
     return None
@@ -179,11 +193,20 @@ def _rgb(image: Image.Image) -> Pixels:
 
 def _upright(pixels: Pixels, image: Image.Image) -> Pixels:
     """Undo the orientation that EXIF states, as its eight values define it."""
-    try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a damaged note beside a sound picture
-        turn = None
+    turn = _TURNS.get(_orientation(image))
     return np.ascontiguousarray(turn(pixels)) if turn else pixels
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a damaged note beside a sound picture
+        return 1
+
+
+def _turned(image: Image.Image) -> bool:
+    """Whether an upright picture's height is what the file calls its width."""
+    return _orientation(image) >= 5
 
 
 _TURNS: dict[int, Callable[[Pixels], Pixels]] = {

@@ -43,7 +43,7 @@ class DescriptorEncoder:
             architecture="descriptor",
             config={"scikit-image": version("scikit-image").rpartition(".")[0]},
             weights_sha256="",
-            preprocess=layout,
+            preprocess=request.pictures.applied_to(layout),
             precision="float32",
             normalise="none",
             dim=HUES * SATURATIONS * VALUES
@@ -79,6 +79,8 @@ def load(request: EncoderRequest) -> DescriptorEncoder:
         raise UnknownEncoder(f"no encoder {request.name!r}; descriptor takes nothing after it")
     if request.precision not in (None, "float32"):
         raise UsageError(f"descriptor computes in float32, not {request.precision}")
+    if request.pictures.normalise != "encoder":
+        raise UsageError("descriptor has no mean to replace; leave --normalise out")
     return DescriptorEncoder(request)
 
 

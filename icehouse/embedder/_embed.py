@@ -9,15 +9,16 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from icehouse.embedder import _canary
-from icehouse.embedder._choose import find_request
+from icehouse.embedder._choose import find_request, request_of
 from icehouse.embedder._decode import MAX_PIXELS
-from icehouse.embedder._encoder import Encoder, EncoderRequest, like
+from icehouse.embedder._encoder import Encoder, EncoderRequest
 from icehouse.embedder._engine import Opened, open_on
 from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
 from icehouse.embedder._report import EmbedReport, Failure, make_report, make_speed
 from icehouse.embedder._run import Progress, run
 from icehouse.embedder._sources import Listing
+from icehouse.embedder._statistics import with_statistics
 from icehouse.embedder._writer import Writer
 from icehouse.errors import Interrupted, SourceError, UsageError
 from icehouse.store import CatalogRow, Store, check_name, record_claims
@@ -155,7 +156,7 @@ def _resolve(
     if not plan.todo:
         return _Work(plan, done, encoder_id, None)
     card = store.features(encoder_id).card if encoder_id else None
-    wanted = like(request, card["spec"]["precision"]) if card else request
+    wanted = request_of(card) if card else with_statistics(request, plan.todo, options.max_pixels)
     opened = open_on(wanted, options.engine, len(plan.todo))
     encoder = opened.encoder
     if encoder.spec.encoder_id != encoder_id:
@@ -215,6 +216,7 @@ def _plan(
 
 
 def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:
+    request = replace(request, pictures=replace(request.pictures, statistics=None))
     return {
         "encoder_id": encoder.spec.encoder_id,
         "request": {**asdict(request), "stamps": request.stamps()},

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.embedder._decode import Pixels
-from icehouse.embedder._spec import EncoderSpec
+from icehouse.embedder._spec import EncoderSpec, PictureOptions
 from icehouse.errors import UnknownEncoder, UsageError
 
 LOCAL = "local-dir:"
@@ -68,11 +68,14 @@ class EncoderRequest:
     precision : {"float32", "bfloat16"} or None
         None: bfloat16 where the hardware multiplies it, else float32.
     stored_as : {"float16", "float32"}
+    pictures : PictureOptions
+        What is done to pictures otherwise than the encoder's makers did.
     """
 
     name: str
     precision: str | None = None
     stored_as: str = "float16"
+    pictures: PictureOptions = field(default_factory=PictureOptions)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", _absolute(self.name))

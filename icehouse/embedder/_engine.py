@@ -20,6 +20,7 @@ from icehouse.embedder._canary import check_folder, sing
 from icehouse.embedder._encoder import Encoder, EncoderRequest, like, open_encoder
 from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._pictures import agree
+from icehouse.embedder._spec import PictureOptions
 from icehouse.embedder._threads import cores, one_torch_thread
 from icehouse.errors import CanaryError, EncoderError, MissingExtra, UsageError
 
@@ -111,7 +112,7 @@ def _reopen(request: EncoderRequest, engine: str) -> Opened | None:
 
     try:
         encoder = OpenVinoEncoder(kept.spec, kept.model)
-        if request.local_path is not None:
+        if request.local_path is not None and request.pictures == PictureOptions():
             check_folder(request.local_path, encoder)
     except (RuntimeError, CanaryError):  # a damaged file in a cache is made again
         return None

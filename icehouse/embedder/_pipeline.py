@@ -21,6 +21,7 @@ from icehouse.embedder._decode import Pixels, decode, probe, read_file
 from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._plan import error_row
+from icehouse.embedder._preprocess import enough
 from icehouse.embedder._sources import Entry
 from icehouse.embedder._threads import cores
 from icehouse.errors import ImageError
@@ -94,6 +95,7 @@ class Pipeline:
         max_pixels: int,
     ) -> None:
         self._encoder = encoder
+        self._enough = enough(encoder.spec.preprocess)
         self._source = source
         self._done = done
         self._batch_size = batch_size
@@ -209,7 +211,7 @@ class Pipeline:
                 if identity in self._done or identity in self._claimed:
                     return Outcome([row])
                 self._claimed.add(identity)
-            return row, self._encoder.preprocess(decode(read.data, self._max_pixels))
+            return row, self._encoder.preprocess(decode(read.data, self._max_pixels, self._enough))
         except ImageError as error:
             row = error_row(entry, self._source, error.kind, error.detail)
             return Outcome([row], failed=identity)

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from icehouse.embedder._decode import Pixels
+from icehouse.embedder._adjust import adjust
+from icehouse.embedder._decode import Enough, Pixels
 from icehouse.embedder._spec import PreprocessSpec
 
 MAX_ASPECT = 32
@@ -44,7 +45,22 @@ def preprocess(image: Pixels, spec: PreprocessSpec) -> Pixels:
             planes, (height, width), mode=spec.interpolation, antialias=True, align_corners=False
         )
         image = planes.squeeze(0).permute(1, 2, 0).numpy()
-    return _crop_or_pad(image, spec)
+    return adjust(_crop_or_pad(image, spec), spec.adjust)
+
+
+def enough(spec: PreprocessSpec) -> Enough | None:
+    """Return what tells :func:`decode` how small a JPEG may be decoded; None: at full size.
+
+    Twice the size that it is resized to: the filter of the resize then hides the difference.
+    """
+    if spec.decode == "exact":
+        return None
+
+    def twice(height: int, width: int) -> tuple[int, int]:
+        to_height, to_width = resized((height, width), spec)
+        return 2 * to_height, 2 * to_width
+
+    return twice
 
 
 def resized(shape: tuple[int, ...], spec: PreprocessSpec) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from icehouse.embedder._engine import open_on
 from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._report import Speed, make_speed
 from icehouse.embedder._sources import Listing
+from icehouse.embedder._statistics import with_statistics
 from icehouse.embedder._threads import one_torch_thread
 from icehouse.errors import UsageError
 
@@ -75,6 +76,7 @@ def rehearse(
     readable = [entry for entry in listing.entries if entry.error is None]
     step = max(1, len(readable) / images)
     some = [readable[int(number * step)] for number in range(min(images, len(readable)))]
+    request = with_statistics(request, some, options.max_pixels)
     opened = open_on(request, options.engine, len(readable))
     pipeline = Pipeline(
         opened.encoder,

@@ -6,13 +6,18 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from icehouse.embedder._adjust import in_order
+from icehouse.errors import UsageError
 
 Triple = tuple[float, float, float]
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 INTERPOLATIONS = ("bicubic", "bilinear")
+DECODES = ("exact", "fast")
+NORMALISATIONS = ("encoder", "dataset")
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,13 @@ class PreprocessSpec:
         Of the channels red, green, blue, on a scale of 0 to 1.
     fill : (int, int, int)
         Colour of what is added around an image, 0 to 255.
-    decode : str
+    decode : {"exact", "fast"}
         How bytes become pixels: ``exact`` is full-size decoding, the orientation of EXIF
-        applied, transparency laid over white, the first frame of an animation.
+        applied, transparency laid over white, the first frame of an animation. ``fast`` decodes
+        a JPEG at half of its size or less, while that is still twice the size that it is
+        resized to.
+    adjust : tuple of str
+        What is done after the resize: :mod:`icehouse.embedder._adjust`.
     """
 
     size: tuple[int, int]
@@ -47,6 +56,52 @@ class PreprocessSpec:
     std: Triple = (1.0, 1.0, 1.0)
     fill: tuple[int, int, int] = (0, 0, 0)
     decode: str = "exact"
+    adjust: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """What a person asks to be done to pictures otherwise than the encoder's makers did.
+
+    Attributes
+    ----------
+    decode : {"exact", "fast"}
+    resize : {"shortest", "longest", "squash"} or None
+        None: as the encoder's makers did.
+    adjust : tuple of str
+    normalise : {"encoder", "dataset"}
+        Mean and standard deviation of the channels: those that the encoder was trained with, or
+        those of the first dataset that is embedded so.
+    statistics : (mean, std) or None
+        What "dataset" came to be.
+    """
+
+    decode: str = "exact"
+    resize: str | None = None
+    adjust: tuple[str, ...] = ()
+    normalise: str = "encoder"
+    statistics: tuple[Triple, Triple] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("decode", self.decode, DECODES),
+            ("resize", self.resize, (None, *RESIZE_MODES)),
+            ("normalise", self.normalise, NORMALISATIONS),
+        ):
+            if value not in known:
+                words = ", ".join(str(each) for each in known if each)
+                raise UsageError(f"{name} is one of: {words}; got {value!r}")
+        object.__setattr__(self, "adjust", in_order(self.adjust))
+
+    def applied_to(self, spec: PreprocessSpec) -> PreprocessSpec:
+        """Return an encoder's own preprocessing with these changes."""
+        spec = replace(spec, decode=self.decode, adjust=self.adjust)
+        if self.resize not in (None, spec.resize):
+            spec = replace(spec, resize=str(self.resize), resize_to=spec.size)
+        if self.statistics is not None:
+            mean, std = self.statistics
+            spec = replace(spec, mean=mean, std=std)
+        return spec
 
 
 @dataclass(frozen=True)
@@ -89,7 +144,10 @@ class EncoderSpec:
     @property
     def encoder_id(self) -> str:
         """The fingerprint, with enough words before it to be read by people."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        said = asdict(self)
+        if not said["preprocess"]["adjust"]:  # as it was before there were adjustments
+            del said["preprocess"]["adjust"]
+        text = json.dumps(said, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         words = dict.fromkeys((self.family, self.architecture))
         slug = re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(words)).strip("-.")

@@ -107,8 +107,8 @@ class TorchEncoder:
         self.module = network.module
         self._forward = network.forward
         self._normalise = network.normalise
-        self._layout = network.preprocess
-        mean, std = (torch.tensor(v) for v in (network.preprocess.mean, network.preprocess.std))
+        self._layout = request.pictures.applied_to(network.preprocess)
+        mean, std = (torch.tensor(v) for v in (self._layout.mean, self._layout.std))
         self._scale = (1 / (255 * std)).view(1, 3, 1, 1).to(self.device)
         self._shift = (-mean / std).view(1, 3, 1, 1).to(self.device)
         weights = weights_sha256(network.module.state_dict())
@@ -122,13 +122,13 @@ class TorchEncoder:
             architecture=network.architecture,
             config=network.config,
             weights_sha256=weights,
-            preprocess=network.preprocess,
+            preprocess=self._layout,
             precision=precision,
             normalise=network.normalise,
             dim=self.encode(np.zeros((1, *network.preprocess.size, 3), np.uint8)).shape[1],
             stored_as=request.stored_as,
         )
-        if request.local_path is not None:
+        if request.local_path is not None and self._layout == network.preprocess:
             check_folder(request.local_path, self)
 
     def _cast(self, dtype: torch.dtype) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.embedder import decode, probe, read_file, reopen_encoder
+from icehouse.embedder import decode, enough, probe, read_file, reopen_encoder
 from icehouse.errors import ImageError
 from icehouse.store import FeatureMatrix, Store, ids_from_bytes, image_id, positions
 
@@ -89,12 +89,13 @@ def _encode(
     if not len(rows):
         return []
     encoder = reopen_encoder(store, encoder_id)
+    small = enough(encoder.spec.preprocess)
     failed = []
     for start in range(0, len(rows), BATCH):
         good, pixels = [], []
         for row in rows[start : start + BATCH].tolist():
             try:
-                pixels.append(encoder.preprocess(decode(data[paths[row]])))
+                pixels.append(encoder.preprocess(decode(data[paths[row]], enough=small)))
                 good.append(row)
             except ImageError as error:
                 errors[paths[row]] = error

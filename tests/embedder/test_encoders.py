@@ -324,7 +324,8 @@ PREPROCESS_CHANGES: dict[str, Any] = {
     "mean": (0.0, 0.0, 0.1),
     "std": (1.0, 1.0, 0.9),
     "fill": (0, 0, 1),
-    "decode": "quick",
+    "decode": "fast",
+    "adjust": ("grayscale",),
 }
 
 

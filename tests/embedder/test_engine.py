@@ -197,7 +197,7 @@ def test_a_damaged_entry_is_made_again(copied: EncoderRequest, photos: list[np.n
     batch = np.stack([good.preprocess(photo) for photo in photos[:16]])
     again = open_on(copied, "openvino").encoder
     np.testing.assert_allclose(again.encode(batch), good.encode(batch), atol=1e-5)
-    assert "<net" != (entry_of(copied) / "model.xml").read_text()
+    assert (entry_of(copied) / "model.xml").read_text() != "<net"
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
