@@ -46,7 +46,10 @@ def embed(
         ),
     ] = None,
     vector_dtype: Annotated[str, typer.Option(help="float16 or float32, as stored.")] = "float16",
-    batch_size: Annotated[int, typer.Option(min=1, help="Images encoded at once.")] = 32,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images encoded at once. Default: 32, or 256 on a GPU."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Default: one for each core; 16 with a GPU.")
     ] = None,

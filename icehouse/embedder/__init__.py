@@ -5,9 +5,9 @@ from icehouse.embedder._decode import MAX_PIXELS, ImageInfo, decode, probe, read
 from icehouse.embedder._embed import EmbedOptions, embed
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
 from icehouse.embedder._engine import ENGINES, Opened, open_on
+from icehouse.embedder._layout import enough
 from icehouse.embedder._manifest import list_manifest, list_source
 from icehouse.embedder._pictures import MIN_COSINE, similarity
-from icehouse.embedder._preprocess import enough
 from icehouse.embedder._rehearse import Rehearsal, rehearse
 from icehouse.embedder._report import EmbedReport, Failure, Speed
 from icehouse.embedder._sources import Entry, Listing, list_folder

@@ -32,7 +32,8 @@ class EmbedOptions:
 
     Attributes
     ----------
-    batch_size : int
+    batch_size : int or None
+        None: 32, or 256 where a GPU encodes.
     workers : int or None
         None: one for each core, or 16 where a GPU encodes.
     max_pixels : int
@@ -43,7 +44,7 @@ class EmbedOptions:
         What does the encoder's arithmetic; "auto" measures where it can pay.
     """
 
-    batch_size: int = 32
+    batch_size: int | None = None
     workers: int | None = None
     max_pixels: int = MAX_PIXELS
     retry_errors: bool = False

@@ -54,7 +54,10 @@ class Encoder(Protocol):
         ...
 
     def encode(self, batch: Pixels) -> npt.NDArray[np.float32]:
-        """Turn preprocessed images, uint8 (n, H, W, 3), into vectors, float32 (n, spec.dim)."""
+        """Turn preprocessed images, uint8 (n, H, W, 3), into vectors, float32 (n, spec.dim).
+
+        Raises MemoryError where there is no memory for so many at once.
+        """
         ...
 
 

@@ -19,15 +19,16 @@ import numpy.typing as npt
 
 from icehouse.embedder._decode import Pixels, decode, probe, read_file
 from icehouse.embedder._encoder import Encoder
+from icehouse.embedder._layout import enough
 from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._plan import error_row
-from icehouse.embedder._preprocess import enough
 from icehouse.embedder._sources import Entry
 from icehouse.embedder._threads import cores
-from icehouse.errors import ImageError
+from icehouse.errors import EncoderError, ImageError
 from icehouse.store import CatalogRow, image_id
 
 GPU_WORKERS = 16
+GPU_BATCH, CPU_BATCH = 256, 32
 RESULTS_WAITING = 4
 STABLE_BATCH = 16
 
@@ -77,7 +78,8 @@ class Pipeline:
         Where the entries come from.
     done : frozenset of bytes
         Images that have a vector already.
-    batch_size : int
+    batch_size : int or None
+        None: 32, or 256 on a GPU.
     workers : int or None
         None: one for each core, or 16 for one GPU.
     max_pixels : int
@@ -90,7 +92,7 @@ class Pipeline:
         source: str,
         done: frozenset[bytes],
         *,
-        batch_size: int,
+        batch_size: int | None,
         workers: int | None,
         max_pixels: int,
     ) -> None:
@@ -98,10 +100,10 @@ class Pipeline:
         self._enough = enough(encoder.spec.preprocess)
         self._source = source
         self._done = done
-        self._batch_size = batch_size
         self._max_pixels = max_pixels
         device = getattr(encoder, "device", None)
         self.on_gpu = device is not None and device.type != "cpu"
+        self.batch_size = batch_size or (GPU_BATCH if self.on_gpu else CPU_BATCH)
         self.workers = workers or (GPU_WORKERS if self.on_gpu else cores())
         self._elsewhere = self.on_gpu or getattr(encoder, "engine", "torch") != "torch"
         if not self.on_gpu:
@@ -154,7 +156,7 @@ class Pipeline:
                     break
                 with self._gpu:
                     started = self._clock()
-                    vectors = self._encoder.encode(self._stack(pixels))[: len(rows)]
+                    vectors = self._encode(pixels)
                     self.encoding.add(self._clock() - started, len(rows))
                 self._results.put(Outcome(rows, vectors))
         except BaseException as error:
@@ -162,17 +164,27 @@ class Pipeline:
         finally:
             self._results.put(None)
 
-    def _stack(self, pixels: list[Pixels]) -> Pixels:
+    def _encode(self, pixels: list[Pixels]) -> npt.NDArray[np.float32]:
+        """Encode a batch; one for which there is no memory is halved, and so are those after it."""
         # Libraries multiply a few rows by another kernel than many, and round otherwise. From
         # sixteen images on vectors were seen to be the same bit by bit, so that a run which was
         # cut in pieces ends as one which was not.
-        short = min(STABLE_BATCH, self._batch_size) - len(pixels)
-        return np.stack([*pixels, *[pixels[-1]] * short])
+        size = max(len(pixels), min(STABLE_BATCH, self.batch_size))
+        batch = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
+        try:
+            return self._encoder.encode(batch)[: len(pixels)]
+        except MemoryError as error:
+            if size == 1:
+                raise EncoderError(f"there is no memory for even one image: {error}") from error
+        half = size // 2
+        self.batch_size = min(self.batch_size, half)
+        parts = [self._encode(pixels[i : i + half]) for i in range(0, len(pixels), half)]
+        return np.concatenate(parts)
 
     def _fill_batch(self) -> tuple[list[CatalogRow], list[Pixels]]:
         rows: list[CatalogRow] = []
         pixels: list[Pixels] = []
-        while len(rows) < self._batch_size and not self._stop.is_set():
+        while len(rows) < self.batch_size and not self._stop.is_set():
             with self._lock:
                 entry = next(self._waiting, None)
             if entry is None:

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from icehouse.embedder._decode import decode, read_file
-from icehouse.embedder._encoder import EncoderRequest, open_encoder
-from icehouse.embedder._preprocess import enough, preprocess
+from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
+from icehouse.embedder._layout import enough
 from icehouse.embedder._sources import Entry
-from icehouse.embedder._spec import PreprocessSpec, Triple
+from icehouse.embedder._spec import Triple
 from icehouse.embedder._threads import cores
 from icehouse.errors import ImageError, SourceError
 
@@ -34,14 +34,13 @@ def with_statistics(
     pictures = request.pictures
     if pictures.normalise == "encoder" or pictures.statistics is not None:
         return request
-    layout = open_encoder(request).spec.preprocess
-    statistics = channel_statistics(entries, layout, max_pixels)
+    statistics = channel_statistics(entries, open_encoder(request), max_pixels)
     return replace(request, pictures=replace(pictures, statistics=statistics))
 
 
 def channel_statistics(
     entries: Iterable[Entry],
-    layout: PreprocessSpec,
+    encoder: Encoder,
     max_pixels: int,
 ) -> tuple[Triple, Triple]:
     """Measure the channels of all pictures that can be read, in one pass.
@@ -49,8 +48,8 @@ def channel_statistics(
     Parameters
     ----------
     entries : iterable of Entry
-    layout : PreprocessSpec
-        What is done to a picture before.
+    encoder : Encoder
+        For its preprocessing.
     max_pixels : int
 
     Returns
@@ -65,10 +64,12 @@ def channel_statistics(
         None of them can be read, or they are all of one colour.
     """
 
+    small = enough(encoder.spec.preprocess)
+
     def measure(entry: Entry) -> tuple[int, list[int], list[int]]:
         try:
             data = read_file(entry.path).data
-            pixels = preprocess(decode(data, max_pixels, enough(layout)), layout)
+            pixels = encoder.preprocess(decode(data, max_pixels, small))
         except ImageError:
             return 0, [0] * 3, [0] * 3
         values = pixels.reshape(-1, 3).astype(np.uint32)

@@ -169,7 +169,11 @@ class TorchEncoder:
     def encode(self, batch: Pixels) -> npt.NDArray[np.float32]:
         """See :meth:`Encoder.encode`."""
         pixels = torch.from_numpy(batch).to(self.device, non_blocking=True)
-        vectors = self.compute(pixels)
+        try:
+            vectors = self.compute(pixels)
+        except torch.cuda.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise MemoryError(str(error)) from error
         if vectors.ndim != 2:
             raise VectorError(
                 f"the network gives an array of shape {tuple(vectors.shape)} for an image, "

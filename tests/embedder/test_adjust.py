@@ -149,21 +149,22 @@ def test_fast_decoding_of_other_formats_is_exact() -> None:
 
 def test_channel_statistics_are_those_of_all_pixels(pictures: Path) -> None:
     entries = list_source(pictures).entries
-    seen = [preprocess(decode(entry.path.read_bytes()), SPEC) for entry in entries]
+    encoder = open_encoder("descriptor")
+    seen = [encoder.preprocess(decode(entry.path.read_bytes())) for entry in entries]
     pixels = np.stack(seen).reshape(-1, 3) / 255
-    mean, std = channel_statistics(entries, SPEC, 10**6)
+    mean, std = channel_statistics(entries, encoder, 10**6)
     np.testing.assert_allclose(mean, pixels.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(std, pixels.std(axis=0), atol=1e-6)
-    assert channel_statistics(entries[::-1], SPEC, 10**6) == (mean, std)
+    assert channel_statistics(entries[::-1], encoder, 10**6) == (mean, std)
 
 
 def test_channel_statistics_need_pictures_that_vary(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"words")
     with pytest.raises(SourceError, match="none of the inputs can be read"):
-        channel_statistics(list_source(tmp_path).entries, SPEC, 10**6)
+        channel_statistics(list_source(tmp_path).entries, open_encoder("descriptor"), 10**6)
     Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
     with pytest.raises(SourceError, match="leave --normalise dataset out"):
-        channel_statistics(list_source(tmp_path).entries, SPEC, 10**6)
+        channel_statistics(list_source(tmp_path).entries, open_encoder("descriptor"), 10**6)
 
 
 def test_a_dataset_is_measured_once(store: Store, pictures: Path, timm_folder: Path) -> None:

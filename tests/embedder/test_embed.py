@@ -155,6 +155,10 @@ def test_the_card_says_what_the_encoder_is(store: Store, folder: Path) -> None:
     assert card["encoder_id"] == encoder_id
     assert card["request"] == {
         "name": "descriptor", "precision": None, "stored_as": "float16", "stamps": [],
+        "pictures": {
+            "decode": "exact", "resize": None, "adjust": [], "normalise": "encoder",
+            "statistics": None,
+        },
     }  # fmt: skip
     layout = PreprocessSpec(**card["spec"].pop("preprocess"))
     assert EncoderSpec(preprocess=layout, **card["spec"]).encoder_id == encoder_id

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from icehouse.embedder import (
@@ -31,7 +32,7 @@ from icehouse.embedder._pipeline import (
     cores,
 )
 from icehouse.embedder._preprocess import preprocess
-from icehouse.errors import ImageError, ImageErrorKind, UsageError
+from icehouse.errors import EncoderError, ImageError, ImageErrorKind, UsageError
 from icehouse.store import image_id
 
 SPEC = EncoderSpec(
@@ -275,6 +276,37 @@ def test_after_an_error_other_workers_finish_their_batch_and_no_more(folder: Pat
     assert len(keys(kept)) < 500  # of three thousand
 
 
+class Narrow(Tiles):
+    """Has room for some images at once."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def encode(self, batch: np.ndarray) -> np.ndarray:
+        if len(batch) > self.room:
+            raise MemoryError("CUDA out of memory")
+        return super().encode(batch)
+
+
+@pytest.mark.parametrize("room", [1, 3, 8, 20])
+def test_a_batch_that_does_not_fit_is_halved_from_then_on(folder: Path, room: int) -> None:
+    pipeline = pipeline_of(Narrow(room), entries_of(folder), workers=1, batch_size=32)
+    outcomes = list(pipeline.outcomes())
+    wide = list(pipeline_of(Tiles(), entries_of(folder), workers=1).outcomes())
+    assert keys(outcomes) == keys(wide)
+    np.testing.assert_array_equal(
+        np.concatenate([outcome.vectors for outcome in outcomes]),
+        np.concatenate([outcome.vectors for outcome in wide]),
+    )
+    assert room / 2 < pipeline.batch_size <= room
+
+
+def test_an_image_that_does_not_fit_alone_is_an_error(folder: Path) -> None:
+    with pytest.raises(EncoderError, match="there is no memory for even one image: CUDA out"):
+        list(pipeline_of(Narrow(0), entries_of(folder)).outcomes())
+
+
 class Wrong(Tiles):
     """Has a mistake in its preprocessing."""
 
@@ -382,7 +414,6 @@ def test_on_a_cpu_there_is_one_worker_a_core() -> None:
 
 
 def test_threads_of_torch_come_back_after_success_and_after_an_error() -> None:
-    import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(3)

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from icehouse.embedder import PreprocessSpec, _torchvision_ops  # noqa: F401
-from icehouse.embedder._preprocess import preprocess, resized
+from icehouse.embedder._layout import resized
+from icehouse.embedder._preprocess import preprocess
 
 # isort: split
 import open_clip
