@@ -2,8 +2,9 @@
 
 Whenever an encoder is opened for a store that knows it, it encodes them again. Whatever
 changed since (a default of a library, an activation, a filter) shows here, before it can
-poison the store. A folder of weights may hold a ``canary.npy`` too, float32 of shape (8, D): then
-the encoder has to give the vectors of those who made it from the first day on.
+poison the store. An encoder that runs in another precision encodes them in float32 as well, where
+no rounding hides a change. A folder of weights may hold a ``canary.npy`` too, computed in float32,
+(8, D): then the encoder has to give the vectors of those who made it from the first day on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._pictures import (
     MIN_CENTRED_COSINE,
     MIN_COSINE,
+    MIN_EXACT_COSINE,
     agree,
     draw,
     similarity,
@@ -25,7 +27,7 @@ from icehouse.embedder._pictures import (
 from icehouse.errors import CanaryError, IcehouseError, StoreCorrupt, WeightsError
 from icehouse.store import Store
 
-CANARY = "canary.npy"
+CANARY, EXACT_CANARY = "canary.npy", "canary-float32.npy"
 
 
 def sing(encoder: Encoder) -> npt.NDArray[np.float32]:
@@ -40,17 +42,23 @@ def check(store: Store, encoder: Encoder) -> None:
     ------
     CanaryError
         A picture's vector has a cosine below 0.999 to the one stored, or below 0.99 with the
-        mean of all eight subtracted.
+        mean of all eight subtracted (0.9995 in float32).
     """
-    name = f"features/{encoder.spec.encoder_id}/{CANARY}"
-    path = store.files.path(name)
-    if path.exists():
-        remedy = "Install the versions that encoder.json names, or embed into a new store"
-        return _compare(encoder, path, StoreCorrupt, remedy)
-    buffer = io.BytesIO()
-    np.save(buffer, sing(encoder), allow_pickle=False)
-    store.files.commit(name, buffer.getvalue())
-    return None
+    exact = _sung_in_float32(encoder)
+    songs = {CANARY: sing(encoder)}
+    if exact is not None and encoder.spec.precision != "float32":
+        songs[EXACT_CANARY] = exact
+    for file, song in songs.items():
+        name = f"features/{encoder.spec.encoder_id}/{file}"
+        path = store.files.path(name)
+        if path.exists():
+            remedy = "Install the versions that encoder.json names, or embed into a new store"
+            in_float32 = file == EXACT_CANARY or encoder.spec.precision == "float32"
+            _compare(encoder, song, path, StoreCorrupt, remedy, exact=in_float32)
+        else:
+            buffer = io.BytesIO()
+            np.save(buffer, song, allow_pickle=False)
+            store.files.commit(name, buffer.getvalue())
 
 
 def check_folder(folder: Path, encoder: Encoder) -> None:
@@ -68,11 +76,28 @@ def check_folder(folder: Path, encoder: Encoder) -> None:
             "Or config.json or the weights beside it were changed: bring back what was published, "
             "or remove canary.npy if the change is meant"
         )
-        _compare(encoder, path, WeightsError, remedy)
+        song = _sung_in_float32(encoder)
+        exact = song is not None
+        song = sing(encoder) if song is None else song
+        _compare(encoder, song, path, WeightsError, remedy, exact=exact)
 
 
-def _compare(encoder: Encoder, path: Path, damaged: type[IcehouseError], remedy: str) -> None:
-    vectors = sing(encoder)
+def _sung_in_float32(encoder: Encoder) -> npt.NDArray[np.float32] | None:
+    """Return the vectors of the eight pictures as float32 gives them, where the encoder can say."""
+    if encoder.spec.precision == "float32":
+        return sing(encoder)
+    return getattr(encoder, "sung_in_float32", None)
+
+
+def _compare(
+    encoder: Encoder,
+    vectors: npt.NDArray[np.float32],
+    path: Path,
+    damaged: type[IcehouseError],
+    remedy: str,
+    *,
+    exact: bool,
+) -> None:
     try:
         known = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
@@ -81,13 +106,14 @@ def _compare(encoder: Encoder, path: Path, damaged: type[IcehouseError], remedy:
         raise damaged(
             f"{path} is damaged: it holds an array of shape {known.shape}, not {vectors.shape}"
         )
-    if not agree(vectors, known):
+    if not agree(vectors, known, exact=exact):
+        least = MIN_EXACT_COSINE if exact else MIN_CENTRED_COSINE
         lowest = similarity(vectors, known).min()
         mean = known.mean(axis=0)
         centred = similarity(vectors - mean, known - mean).min()
         raise CanaryError(
             f"encoder {encoder.spec.encoder_id} does not give the vectors that {path} holds: on "
             f"test pictures their cosine falls to {lowest:.4f}, and {centred:.4f} about the mean "
-            f"(at least {MIN_COSINE} and {MIN_CENTRED_COSINE} are asked for). A library or the "
+            f"(at least {MIN_COSINE} and {least} are asked for). A library or the "
             f"hardware computes something else than before. {remedy}"
         )

@@ -18,6 +18,7 @@ import torch
 from openvino.properties import hint, inference_num_threads, num_streams
 
 from icehouse.embedder._decode import Pixels
+from icehouse.embedder._pictures import draw
 from icehouse.embedder._preprocess import preprocess
 from icehouse.embedder._spec import EncoderSpec
 from icehouse.embedder._threads import cores
@@ -41,14 +42,24 @@ class OpenVinoEncoder:
 
     def __init__(self, spec: EncoderSpec, model: openvino.Model | Path) -> None:
         self.spec = spec
+        self._model = model
+        self._compiled = self._compile(spec.precision)
+        self._requests = threading.local()
+
+    def _compile(self, precision: str) -> openvino.CompiledModel:
         settings = {
-            hint.inference_precision: TYPES[spec.precision],
+            hint.inference_precision: TYPES[precision],
             hint.enable_cpu_pinning: False,  # decoding shares the cores
             num_streams: cores(),
             inference_num_threads: cores(),
         }
-        self._compiled = openvino.Core().compile_model(model, "CPU", settings)
-        self._requests = threading.local()
+        return openvino.Core().compile_model(self._model, "CPU", settings)
+
+    @property
+    def sung_in_float32(self) -> npt.NDArray[np.float32]:
+        """Vectors of the canary's pictures, (8, D), whatever precision the encoder runs in."""
+        pictures = np.stack([self.preprocess(picture) for picture in draw()])
+        return np.array(self._compile("float32")([pictures])[0])
 
     def preprocess(self, image: Pixels) -> Pixels:
         """See :meth:`Encoder.preprocess`."""

@@ -115,8 +115,7 @@ class TorchEncoder:
         # The one place where an encoder is frozen.
         network.module.eval().requires_grad_(False).to(self.device)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        precision = request.precision or self._faithful_precision()
-        self._cast(DTYPES[precision])
+        precision = self._settle(request.precision)
         self.spec = EncoderSpec(
             family=network.family,
             architecture=network.architecture,
@@ -136,22 +135,22 @@ class TorchEncoder:
         self._dtype = dtype
         self.module.to(dtype)
 
-    def _faithful_precision(self) -> str:
-        """Choose bfloat16 where the hardware has it and the network bears it.
+    def _settle(self, asked: str | None) -> str:
+        """Cast to the precision asked for, or to bfloat16 where hardware and network bear it.
 
         Most networks give the same vectors to a cosine of 0.9999. Some do not: MobileNetV2's
         depthwise convolutions bring it down to 0.92, and then float32 is what was meant.
         """
-        fast = best_precision(self.device)
-        if fast == "float32":
-            return fast
         pictures = np.stack([self.preprocess(picture) for picture in draw()])
         self._cast(torch.float32)
-        exact = self.encode(pictures)
-        kept = {name: tensor.clone() for name, tensor in self._tensors()}
-        self._cast(DTYPES[fast])
-        if agree(self.encode(pictures), exact):
-            return fast
+        self.sung_in_float32 = self.encode(pictures)
+        precision = asked or best_precision(self.device)
+        if precision == "float32":
+            return precision
+        kept = {} if asked else {name: tensor.clone() for name, tensor in self._tensors()}
+        self._cast(DTYPES[precision])
+        if asked or agree(self.encode(pictures), self.sung_in_float32):
+            return precision
         self._cast(torch.float32)
         for name, tensor in self._tensors():
             tensor.copy_(kept[name])

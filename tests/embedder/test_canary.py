@@ -274,3 +274,25 @@ def test_a_second_load_passes_in_either_precision(
     request = EncoderRequest(f"clip:local-dir:{clip_folder}", precision)
     _canary.check(store, open_encoder(request))
     _canary.check(store, open_encoder(request))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_wrong_activation_is_refused(
+    store: Store, clip_folder: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a library's default changes, and weights made with GELU are run with QuickGELU.
+
+    With random weights the difference is smaller than the rounding of bfloat16.
+    """
+    import open_clip.model
+    from open_clip.transformer import QuickGELU
+    from torch import nn
+
+    name = EncoderRequest(f"clip:local-dir:{clip_folder}", precision)
+    _canary.check(store, open_encoder(name))
+    monkeypatch.setattr(open_clip.model.nn, "GELU", QuickGELU)
+    other = open_encoder(name)
+    monkeypatch.setattr(open_clip.model.nn, "GELU", nn.GELU)
+    assert any(isinstance(part, QuickGELU) for part in other.module.modules())
+    with pytest.raises(CanaryError, match="does not give the vectors"):
+        _canary.check(store, other)
