@@ -137,7 +137,7 @@ class ImageErrorKind(StrEnum):
     CORRUPT = "corrupt"
     """The picture's bytes contradict its format."""
     TOO_LARGE = "too-large"
-    """More pixels than the limit."""
+    """More pixels than the limit, more bytes than are read of a file, or more than memory holds."""
     UNSUPPORTED = "unsupported"
     """A sound picture whose samples have no agreed meaning as colours (floating point)."""
 
