@@ -142,8 +142,13 @@ class Store:
     @classmethod
     def open_or_create(cls, path: str | Path) -> Store:
         """Open the store at a path, or make one where there is nothing yet."""
-        path = Path(path).expanduser()
-        return cls.open(path) if (path / STORE_MANIFEST).is_file() else cls.create(path)
+        manifest = Path(path).expanduser() / STORE_MANIFEST
+        try:
+            return cls.open(path) if manifest.is_file() else cls.create(path)
+        except UsageError:
+            if not manifest.is_file():
+                raise
+            return cls.open(path)  # another process made it in between
 
     @cached_property
     def labels(self) -> LabelLog:
