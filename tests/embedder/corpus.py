@@ -296,7 +296,8 @@ def oddities(folder: Path) -> None:
             os.chdir(here)
     (folder / "locked.png").write_bytes(encoded(picture(91), "PNG"))
     (folder / "locked.png").chmod(0)
-    names = (b"latin-\xe9.png", b"\xff\xfe.png", "emoji-\U0001f9ca.png".encode(), b"new\nline.png",
+    names = (b"latin-\xe9.png", b"\xff\xfe.png", b"new\nline.png",
+             "\ufffdff\ufffdfe.png".encode(), "emoji-\U0001f9ca.png".encode(),
              "decomposed-e\u0301.png".encode(), b"  spaces  .png", b"x" * 250 + b".png", b"-rf",
              b"tab\t.png", "rtl-\u202egnp.png".encode())  # fmt: skip
     for number, name in enumerate(names):
