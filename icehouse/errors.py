@@ -11,6 +11,7 @@
     │   ├── NotAStore            no store there, or a folder that is something else
     │   ├── StoreTooNew          written by a later version of icehouse
     │   ├── StoreCorrupt         a stored file is damaged
+    │   ├── StoreUnreadable      no permission to read it
     │   └── StoreUnwritable      no permission, or no space left
     ├── SourceError              a folder or manifest cannot be read as a source
     ├── ImageError               one input cannot become a picture; kept as a typed row
@@ -51,6 +52,7 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreTooNew",
+    "StoreUnreadable",
     "StoreUnwritable",
     "TrainingDataError",
     "UnknownEncoder",
@@ -113,6 +115,10 @@ class StoreCorrupt(StoreError):
     """A stored file is damaged."""
 
 
+class StoreUnreadable(StoreError):
+    """There is no permission to read the store, or a part of it."""
+
+
 class StoreUnwritable(StoreError):
     """The store cannot be written to: no permission, or no space left."""
 
@@ -137,7 +143,7 @@ class ImageErrorKind(StrEnum):
     CORRUPT = "corrupt"
     """The picture's bytes contradict its format."""
     TOO_LARGE = "too-large"
-    """More pixels than the limit."""
+    """More pixels than the limit, more bytes than are read of a file, or more than memory holds."""
     UNSUPPORTED = "unsupported"
     """A sound picture whose samples have no agreed meaning as colours (floating point)."""
 

@@ -12,16 +12,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from icehouse.errors import ImageError, ImageErrorKind
 
 MAX_PIXELS = 128 * 2**20
 """Default limit of width x height; 384 MiB as RGB."""
+MAX_BYTES = 2**30
+"""Limit of a file's size: as many bytes as the largest picture has in 16-bit RGBA."""
+BAND_PIXELS = 2**20
+NO_MEMORY = "there is not enough memory to decode it"
 
 # EPS is left out because Pillow hands it to Ghostscript, formats of video and icons of
 # programs because nobody means them.
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI")
+# BMP and PPM are known by two letters, with which a text may begin too.
+FORMATS_WITH_MAGIC = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "JPEG2000", "AVIF", "QOI")
 JPEG_MAGIC = b"\xff\xd8\xff"
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
@@ -29,6 +35,8 @@ Image.init()
 _FORMATS = tuple(name for name in FORMATS if name in Image.OPEN)
 # Our own limit is checked right after the header is read, and may be higher than Pillow's.
 Image.MAX_IMAGE_PIXELS = None
+# Editors write notes of some megabytes; a picture is not worse for that.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 Pixels = npt.NDArray[np.uint8]
 Enough = Callable[[int, int], tuple[int, int]]
@@ -57,7 +65,7 @@ def read_file(path: Path) -> FileBytes:
     Raises
     ------
     ImageError
-        ``unreadable``, ``not-a-file`` or ``empty``.
+        ``unreadable``, ``not-a-file``, ``empty`` or ``too-large``.
     """
     try:
         # O_NONBLOCK: opening a FIFO that nobody writes to would otherwise wait forever.
@@ -68,6 +76,9 @@ def read_file(path: Path) -> FileBytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(ImageErrorKind.NOT_A_FILE, "not a regular file")
+        if status.st_size > MAX_BYTES:
+            size = f"a file of {status.st_size:,} bytes, more than the {MAX_BYTES:,} that are read"
+            raise ImageError(ImageErrorKind.TOO_LARGE, size)
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read()
     except OSError as error:
@@ -122,8 +133,10 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, enough: Enough | None = No
                 return _upright(fast, image)
             image.load()
             return _upright(_rgb(image), image)
-        except (ImageError, MemoryError):
+        except ImageError:
             raise
+        except MemoryError as error:
+            raise ImageError(ImageErrorKind.TOO_LARGE, NO_MEMORY) from error
         except OSError as error:
             ended = "truncated" in str(error) or "Truncated" in str(error)
             kind = ImageErrorKind.TRUNCATED if ended else ImageErrorKind.CORRUPT
@@ -136,20 +149,36 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError:
-        start = data[:8].hex(" ")
-        raise ImageError(
-            ImageErrorKind.NOT_AN_IMAGE, f"{len(data)} bytes that begin with {start}"
-        ) from None
-    except MemoryError:
-        raise
+        raise _unidentified(data) from None
+    except MemoryError as error:
+        raise ImageError(ImageErrorKind.TOO_LARGE, NO_MEMORY) from error
     except Exception as error:
         raise ImageError(ImageErrorKind.CORRUPT, repr(error)) from error
-    if image.width * image.height > max_pixels:
-        raise ImageError(
-            ImageErrorKind.TOO_LARGE,
-            f"{image.width}x{image.height} is more than {max_pixels} pixels (--max-pixels)",
-        )
+    for width, height in (image.size, _tile(image)):
+        if width * height > max_pixels:
+            raise ImageError(
+                ImageErrorKind.TOO_LARGE,
+                f"{width}x{height} is more than {max_pixels} pixels (--max-pixels)",
+            )
     return image
+
+
+def _unidentified(data: bytes) -> ImageError:
+    """Tell a picture whose header is damaged from what never was a picture."""
+    for name in FORMATS_WITH_MAGIC:
+        accepts = Image.OPEN[name][1] if name in Image.OPEN else None
+        if accepts is not None and accepts(data[:16]) is True:
+            detail = f"begins as {name}, but its header is damaged or cut off ({len(data)} bytes)"
+            return ImageError(ImageErrorKind.CORRUPT, detail)
+    start = data[:8].hex(" ")
+    return ImageError(ImageErrorKind.NOT_AN_IMAGE, f"{len(data)} bytes that begin with {start}")
+
+
+def _tile(image: Image.Image) -> tuple[int, int]:
+    """Return the size of a TIFF's tiles, one of which is decoded whole, however small the image."""
+    tags = getattr(image, "tag_v2", {})
+    width, height = tags.get(TiffImagePlugin.TILEWIDTH), tags.get(TiffImagePlugin.TILELENGTH)
+    return (width, height) if isinstance(width, int) and isinstance(height, int) else (0, 0)
 
 
 def _words(error: OSError | ValueError) -> str:
@@ -180,6 +209,16 @@ def _rgb(image: Image.Image) -> Pixels:
             ImageErrorKind.UNSUPPORTED,
             "floating-point samples; convert the picture to 8 or 16 bits first",
         )
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    # Each conversion is a copy: of bands of a large picture, not of all of it.
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = _band(image.crop((0, top, image.width, bottom)))
+    return pixels
+
+
+def _band(image: Image.Image) -> Pixels:
     if image.mode == "I" or image.mode.startswith("I;16"):
         # 16-bit grey: 65535 is white, and 257 = 65535 / 255.
         wide = np.asarray(image).astype(np.int64)
@@ -188,7 +227,7 @@ def _rgb(image: Image.Image) -> Pixels:
     if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("RGB"))
+    return np.asarray(image.convert("RGB"))
 
 
 def _upright(pixels: Pixels, image: Image.Image) -> Pixels:

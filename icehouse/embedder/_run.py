@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -39,7 +40,7 @@ def run(
     """
     finished = total - len(plan.todo)
     try:
-        with one_torch_thread(), _stopped_by_interrupt(pipeline) as asked:
+        with one_torch_thread(), _quiet_pillow(), _stopped_by_interrupt(pipeline) as asked:
             for outcome in pipeline.outcomes():
                 writer.add(outcome)
                 finished += len(outcome.rows)
@@ -60,6 +61,17 @@ def run(
             f"stopped after {finished:,} of {total:,} inputs. All of them are kept; "
             "run the same command again to go on"
         )
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Leave out what Pillow has to say of notes beside the pixels, without a file's name.
+
+    Where warnings are errors, such a note would even cost a sound picture its vector.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 @contextmanager

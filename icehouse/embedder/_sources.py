@@ -147,8 +147,12 @@ def list_folder(folder: Path, *, labels: bool = True) -> Listing:
 
 
 def printable(name: str) -> str:
-    """Return a file name as text; a byte that is no UTF-8 becomes U+FFFD and its hexadecimal."""
+    """Return a file name as text; a byte that is no UTF-8 becomes U+FFFD and its hexadecimal.
+
+    A U+FFFD that was there is doubled, so that no two names become one.
+    """
     # A byte that is no UTF-8 came as a lone surrogate, U+DC80 and above.
+    name = name.replace("\ufffd", "\ufffd\ufffd")
     return re.sub("[\udc80-\udcff]", lambda found: f"\ufffd{ord(found[0]) - 0xDC00:02x}", name)
 
 

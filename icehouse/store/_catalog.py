@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from icehouse.errors import LookupFailed, StoreCorrupt
-from icehouse.store._files import Files
+from icehouse.store._files import Files, readable
 from icehouse.store._ids import ID_TYPE
 
 SHARD = re.compile(r"\d{8}-[0-9a-f]{12}\.parquet")
@@ -170,7 +170,9 @@ class Catalog:
 
     def _read(self, name: str, columns: list[str]) -> pa.Table:
         try:
-            return pq.ParquetFile(self._files.path(name)).read(columns).select(columns)
+            path = self._files.path(name)
+            with readable(path):
+                return pq.ParquetFile(path).read(columns).select(columns)
         except (pa.ArrowException, OSError, KeyError) as error:
             raise StoreCorrupt(f"catalog shard {name} is damaged: {error}") from error
 

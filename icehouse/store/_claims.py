@@ -41,15 +41,8 @@ def record_claims(catalog: Catalog, log: LabelLog, dataset: str, task: str) -> i
     for image, labels in zip(rows["image_id"].to_pylist(), rows["labels"].to_pylist(), strict=True):
         said.setdefault(image, []).extend(labels)
     single = log.task(task).kind == SINGLE
-    before = log.statements(task, dataset, SOURCE)
-    news: dict[str | None, list[tuple[bytes, tuple[str, ...]]]] = {}
-    for image, all_labels in said.items():
-        labels, note = _claim(all_labels, single)
-        if before.get(image) != (labels, note):
-            news.setdefault(note, []).append((image, labels))
-    for note, events in news.items():
-        log.record(task, events, annotator=dataset, origin=SOURCE, note=note)
-    return sum(map(len, news.values()))
+    claims = {image: _claim(labels, single) for image, labels in said.items()}
+    return log.claim(task, claims, annotator=dataset, origin=SOURCE)
 
 
 def _claim(labels: list[str], single: bool) -> Statement:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from icehouse.errors import LookupFailed, StoreCorrupt, VectorError
-from icehouse.store._files import Files
+from icehouse.store._files import Files, readable
 from icehouse.store._ids import ID_DTYPE, ID_TYPE, IdArray, ids_from_arrow, ids_to_arrow
 
 ROW_GROUP_ROWS = 16_384
@@ -82,7 +82,8 @@ class FeatureShards:
         """
         path = self._files.path(f"{self.folder}/encoder.json")
         try:
-            card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            with readable(path):
+                card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise LookupFailed(f"the store has no features of encoder {self.encoder_id}") from None
         except ValueError as error:
@@ -92,7 +93,9 @@ class FeatureShards:
     @property
     def exists(self) -> bool:
         """Whether the store has met this encoder."""
-        return self._files.path(f"{self.folder}/encoder.json").exists()
+        path = self._files.path(f"{self.folder}/encoder.json")
+        with readable(path):
+            return path.exists()
 
     def shards(self) -> list[str]:
         """Return the committed shards, sorted, as names relative to the store."""
@@ -205,7 +208,9 @@ class FeatureShards:
 
     def _open(self, name: str) -> pq.ParquetFile:
         try:
-            shard = pq.ParquetFile(self._files.path(name), memory_map=True)
+            path = self._files.path(name)
+            with readable(path):
+                shard = pq.ParquetFile(path, memory_map=True)
             schema = shard.schema_arrow
             rows = int((schema.metadata or {})[b"icehouse.rows"])
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:

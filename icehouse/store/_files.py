@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from icehouse.errors import StoreUnwritable, UsageError
+from icehouse.errors import StoreUnreadable, StoreUnwritable, UsageError
 
 TEMPORARY = ".tmp-"
 STALE_SECONDS = 3600.0
@@ -92,7 +92,8 @@ class Files:
     def names(self, folder: str, suffix: str) -> list[str]:
         """List the committed files of a folder, sorted, as names relative to the root."""
         try:
-            found = os.listdir(self.path(folder))
+            with readable(self.path(folder)):
+                found = os.listdir(self.path(folder))
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(
@@ -104,7 +105,7 @@ class Files:
     def folders(self, folder: str) -> list[str]:
         """List the folders inside a folder, sorted, as bare names."""
         try:
-            with os.scandir(self.path(folder)) as entries:
+            with readable(self.path(folder)), os.scandir(self.path(folder)) as entries:
                 return sorted(entry.name for entry in entries if entry.is_dir())
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -113,7 +114,7 @@ class Files:
         """Remove temporary files that a killed writer left more than an hour ago."""
         try:
             leftovers = [n for n in os.listdir(self.path(folder)) if n.startswith(TEMPORARY)]
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return
         for name in leftovers:
             path = self.path(folder) / name
@@ -122,6 +123,23 @@ class Files:
                     path.unlink()
             except OSError:  # another writer swept it first, or it is not ours to remove
                 continue
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say of what the system does not let us read that it is that, and not damaged.
+
+    Raises
+    ------
+    StoreUnreadable
+        No permission.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise StoreUnreadable(
+            f"no permission to read {path}. Check who owns the store, and who may read it"
+        ) from error
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -80,7 +80,8 @@ def _prepare(connection: sa.engine.interfaces.DBAPIConnection, _record: object) 
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA busy_timeout=10000")
+    # Milliseconds; another run may be recording the labels of some million images.
+    cursor.execute("PRAGMA busy_timeout=60000")
     cursor.close()
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -144,34 +145,47 @@ class LabelLog:
             A label that is not among the task's classes, not exactly one in a single-label
             task, or an image_id that is none.
         """
-        asked = self.task(task)
-        known = set(asked.classes)
-        for image, given in labels:
-            if len(image) != ID_BYTES:
-                raise UsageError(f"an image_id has {ID_BYTES} bytes, got {len(image)}")
-            if unknown := set(given) - known:
-                raise UsageError(
-                    f"{sorted(unknown)} not among the classes of task {task!r}: "
-                    f"{', '.join(asked.classes)}"
-                )
-            if asked.kind == SINGLE and len(given) != 1:
-                raise UsageError(f"task {task!r} takes exactly one label, got {list(given)}")
-        now = time.time()
-        rows = [
-            {
-                "task": task,
-                "image_id": image,
-                "labels": json.dumps(given, ensure_ascii=False),
-                "annotator": annotator,
-                "time": now,
-                "origin": origin,
-                "note": note,
-            }
-            for image, given in labels
-        ]
+        rows = self._rows(task, [(image, (given, note)) for image, given in labels])
         if rows:
             with self._database.write() as db:
-                db.execute(sa.insert(EVENTS), rows)
+                db.execute(sa.insert(EVENTS), _signed(rows, annotator, origin))
+
+    def claim(
+        self, task: str, said: Mapping[bytes, Statement], *, annotator: str, origin: str
+    ) -> int:
+        """Append what an annotator says by one way now, where it is not what they said last.
+
+        Of several processes that claim the same at once, one is heard.
+
+        Parameters
+        ----------
+        task : str
+        said : mapping of image_id to (labels, note)
+        annotator, origin : str
+
+        Returns
+        -------
+        int
+            Events appended.
+
+        Raises
+        ------
+        LookupFailed, UsageError
+            As in :meth:`record`.
+        """
+        rows = self._rows(task, said.items())
+        query = (
+            sa.select(EVENTS.c.image_id, EVENTS.c.labels, EVENTS.c.note)
+            .where(EVENTS.c.task == task, EVENTS.c.labels.is_not(None))
+            .where(EVENTS.c.annotator == annotator, EVENTS.c.origin == origin)
+            .order_by(EVENTS.c.seq)
+        )
+        with self._database.write() as db:
+            before = {bytes(e.image_id): (_parse(e.labels), e.note) for e in db.execute(query)}
+            news = [row for row in rows if before.get(row["image_id"]) != said[row["image_id"]]]
+            if news:
+                db.execute(sa.insert(EVENTS), _signed(news, annotator, origin))
+        return len(news)
 
     def annotators(self, task: str, origin: str) -> set[str]:
         """Return who has said something about a task by one way."""
@@ -179,18 +193,6 @@ class LabelLog:
         query = query.where(EVENTS.c.task == task, EVENTS.c.origin == origin)
         with self._database.read() as db:
             return set(db.scalars(query))
-
-    def statements(self, task: str, annotator: str, origin: str) -> dict[bytes, Statement]:
-        """Return the last statement of one annotator, by one way, about each image."""
-        query = (
-            sa.select(EVENTS.c.image_id, EVENTS.c.labels, EVENTS.c.note)
-            .where(EVENTS.c.task == task, EVENTS.c.labels.is_not(None))
-            .where(EVENTS.c.annotator == annotator, EVENTS.c.origin == origin)
-            .order_by(EVENTS.c.seq)
-        )
-        with self._database.read() as db:
-            rows = db.execute(query).all()
-        return {bytes(row.image_id): (_parse(row.labels), row.note) for row in rows}
 
     def undo(self, seq: int, *, annotator: str, origin: str = "cli") -> None:
         """Take back an event (which may itself be an undo) by appending another one."""
@@ -242,6 +244,30 @@ class LabelLog:
             elif event.labels is not None:
                 labels.setdefault(event.image_id, event.labels)
         return labels
+
+    def _rows(self, task: str, said: Iterable[tuple[bytes, Statement]]) -> list[dict[str, Any]]:
+        """Return statements as rows that are yet to be signed, or refuse what cannot be said."""
+        asked = self.task(task)
+        known = set(asked.classes)
+        rows: list[dict[str, Any]] = []
+        for image, (given, note) in said:
+            if len(image) != ID_BYTES:
+                raise UsageError(f"an image_id has {ID_BYTES} bytes, got {len(image)}")
+            if unknown := set(given) - known:
+                raise UsageError(
+                    f"{sorted(unknown)} not among the classes of task {task!r}: "
+                    f"{', '.join(asked.classes)}"
+                )
+            if asked.kind == SINGLE and len(given) != 1:
+                raise UsageError(f"task {task!r} takes exactly one label, got {list(given)}")
+            labels = json.dumps(given, ensure_ascii=False)
+            rows.append({"task": task, "image_id": image, "labels": labels, "note": note})
+        return rows
+
+
+def _signed(rows: list[dict[str, Any]], annotator: str, origin: str) -> list[dict[str, Any]]:
+    signature = {"annotator": annotator, "origin": origin, "time": time.time()}
+    return [row | signature for row in rows]
 
 
 def _parse(text: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from icehouse.errors import LookupFailed, NotAStore, StoreCorrupt, StoreTooNew, UsageError
 from icehouse.store._catalog import Catalog
 from icehouse.store._features import FeatureShards
-from icehouse.store._files import TEMPORARY, Files
+from icehouse.store._files import TEMPORARY, Files, readable
 from icehouse.store._ids import ids_from_arrow
 from icehouse.store._labels import LabelLog
 
@@ -94,8 +94,21 @@ class Store:
             Written by a later version of icehouse.
         StoreCorrupt
             ``store.json`` is damaged.
+        StoreUnreadable
+            No permission.
         """
         path = Path(path).expanduser()
+        with readable(path):
+            version = cls._format_version(path)
+        if version > FORMAT_VERSION:
+            raise StoreTooNew(
+                f"{path} has store format {version}, and this icehouse reads up to "
+                f"{FORMAT_VERSION}. Upgrade with: pip install --upgrade icehouse"
+            )
+        return cls(path)
+
+    @staticmethod
+    def _format_version(path: Path) -> int:
         manifest = path / STORE_MANIFEST
         if not path.exists():
             raise NotAStore(
@@ -112,12 +125,7 @@ class Store:
             raise StoreCorrupt(f"{manifest} is damaged: {error!r}") from error
         if type(version) is not int or version < 1:
             raise StoreCorrupt(f"{manifest} is damaged: its format_version is {version!r}")
-        if version > FORMAT_VERSION:
-            raise StoreTooNew(
-                f"{path} has store format {version}, and this icehouse reads up to "
-                f"{FORMAT_VERSION}. Upgrade with: pip install --upgrade icehouse"
-            )
-        return cls(path)
+        return version
 
     @classmethod
     def create(cls, path: str | Path) -> Store:
@@ -142,8 +150,14 @@ class Store:
     @classmethod
     def open_or_create(cls, path: str | Path) -> Store:
         """Open the store at a path, or make one where there is nothing yet."""
-        path = Path(path).expanduser()
-        return cls.open(path) if (path / STORE_MANIFEST).is_file() else cls.create(path)
+        manifest = Path(path).expanduser() / STORE_MANIFEST
+        with readable(manifest.parent):
+            try:
+                return cls.open(path) if manifest.is_file() else cls.create(path)
+            except UsageError:
+                if not manifest.is_file():
+                    raise
+                return cls.open(path)  # another process made it in between
 
     @cached_property
     def labels(self) -> LabelLog:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageOps, features
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, features
 
 from icehouse.embedder import MAX_PIXELS, decode, probe, read_file
 from icehouse.errors import ImageError, ImageErrorKind
@@ -301,6 +301,23 @@ def test_what_is_no_picture_says_how_it_begins(read: Callable[..., Any], data: b
     assert caught.value.kind is ImageErrorKind.NOT_AN_IMAGE
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "JPEG2000", "AVIF"])
+def test_a_picture_whose_header_is_cut_off_is_corrupt(form: str) -> None:
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    image = Image.fromarray(smooth()).quantize(8) if form == "GIF" else smooth()
+    with pytest.raises(ImageError, match=r"^(corrupt|truncated): ") as caught:
+        probe(encoded(image, form)[:24])
+    assert not caught.value.kind.transient
+
+
+def test_a_long_note_beside_the_pixels_is_no_fault() -> None:
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("workflow", "x" * 3_000_000, zip=True)
+    data = encoded(smooth(), "PNG", pnginfo=notes)
+    np.testing.assert_array_equal(decode(data), smooth())
+
+
 def test_encapsulated_postscript_is_not_opened() -> None:
     with pytest.raises(ImageError, match="not-an-image"):
         decode(encoded(Image.new("RGB", (4, 4)), "EPS"))
@@ -347,6 +364,71 @@ def test_a_decompression_bomb_is_too_large(read: Callable[..., Any]) -> None:
     assert caught.value.kind is ImageErrorKind.TOO_LARGE
 
 
+def tiled(tile: int, pixels: bytes) -> bytes:
+    """Return a grey TIFF of 64x64 in one tile of any size."""
+    deflate, place = 8, 8 + 2 + 10 * 12 + 4
+    tags = {256: 64, 257: 64, 258: 8, 259: deflate, 262: 1, 277: 1, 322: tile, 323: tile}
+    tags |= {324: place, 325: len(pixels)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels
+
+
+def test_tiles_count_where_they_are_larger_than_the_image() -> None:
+    pixels = zlib.compress(bytes(512 * 512))
+    assert decode(tiled(512, pixels), max_pixels=512 * 512).shape == (64, 64, 3)
+    with pytest.raises(ImageError, match="512x512 is more than 262143 pixels") as caught:
+        decode(tiled(512, pixels), max_pixels=512 * 512 - 1)
+    assert caught.value.kind is ImageErrorKind.TOO_LARGE
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+from pathlib import Path
+from icehouse.embedder import decode
+from icehouse.errors import ImageError
+from PIL import Image
+
+def status(what):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith(what)))
+
+data = Path(sys.argv[1]).read_bytes()
+decode(Path(sys.argv[2]).read_bytes())
+if sys.argv[3] == "limit":
+    resource.setrlimit(resource.RLIMIT_AS, (status("VmSize:") + 40 * 2**20, -1))
+before = status("VmRSS:")
+try:
+    print(decode(data).shape, (status("VmHWM:") - before) // 2**20)
+except ImageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to look at memory")
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "P"])
+def test_decoding_takes_little_more_memory_than_its_pixels(
+    mode: str, tmp_path: Path, run_child: Callable[..., str]
+) -> None:
+    (tmp_path / "small.png").write_bytes(encoded(Image.new(mode, (8, 8)), "PNG"))
+    (tmp_path / "large.png").write_bytes(encoded(Image.new(mode, (4096, 4096)), "PNG"))
+    printed = run_child(LIMITED, tmp_path / "large.png", tmp_path / "small.png", "free")
+    shape, _, peak = printed.rpartition(" ")
+    assert shape == "(4096, 4096, 3)"
+    assert int(peak) < 48 + 64 + 64  # the answer, Pillow's image, and what bands of it take
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to limit memory")
+def test_a_picture_that_memory_does_not_hold_is_a_typed_error(
+    tmp_path: Path, run_child: Callable[..., str]
+) -> None:
+    (tmp_path / "small.png").write_bytes(encoded(Image.new("RGB", (8, 8)), "PNG"))
+    (tmp_path / "large.png").write_bytes(encoded(Image.new("RGB", (8192, 8192)), "PNG"))
+    printed = run_child(LIMITED, tmp_path / "large.png", tmp_path / "small.png", "limit")
+    assert printed == "too-large: there is not enough memory to decode it\n"
+    assert ImageErrorKind.TOO_LARGE.transient
+
+
 def test_the_pixel_limit_can_be_raised() -> None:
     assert probe(bomb(20_000, 10_000), max_pixels=2 * MAX_PIXELS).width == 20_000
 
@@ -363,6 +445,14 @@ def test_a_file_of_zero_bytes_is_empty(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="0 bytes") as caught:
         read_file(tmp_path / "x.png")
     assert caught.value.kind is ImageErrorKind.EMPTY
+
+
+def test_a_file_too_large_to_be_a_picture_is_not_read(tmp_path: Path) -> None:
+    with open(tmp_path / "film.jpg", "wb") as file:
+        file.truncate(2**30 + 1)
+    with pytest.raises(ImageError, match="a file of 1,073,741,825 bytes, more than") as caught:
+        read_file(tmp_path / "film.jpg")
+    assert caught.value.kind is ImageErrorKind.TOO_LARGE
 
 
 def test_a_missing_file_is_unreadable(tmp_path: Path) -> None:

@@ -225,8 +225,10 @@ def test_names_that_are_not_utf_8_are_escaped_and_can_be_opened(tmp_path: Path) 
 def test_no_two_files_have_one_key(tmp_path: Path) -> None:
     odd_name(tmp_path, b"a\xff.png")
     odd_name(tmp_path, rb"a\xff.png")
+    odd_name(tmp_path, "a\ufffdff.png".encode())
+    odd_name(tmp_path, "a\ufffd\ufffdff.png".encode())
     keys = [entry.key for entry in list_folder(tmp_path).entries]
-    assert len(set(keys)) == len(keys) == 2
+    assert len(set(keys)) == len(keys) == 4
 
 
 def test_names_of_every_script_are_keys(tmp_path: Path) -> None:
