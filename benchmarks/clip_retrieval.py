@@ -1,10 +1,11 @@
-"""Claim: whole process against whole process, embedding with ViT-B/32 takes less than a third of the
-time of clip-retrieval's ``clip inference`` on the same images and weights.
+"""Claim: whole process against whole process, embedding with ViT-B/32 takes less than a third of
+the time of clip-retrieval's ``clip inference`` on the same images and weights.
 
 clip-retrieval wants older libraries, so it lives in an environment of its own, whose Python the
 variable CLIP_RETRIEVAL names::
 
-    python -m venv other && other/bin/pip install torch==2.13.0 clip-retrieval==2.45.0 "setuptools<70"
+    python -m venv other
+    other/bin/pip install torch==2.13.0 clip-retrieval==2.45.0 "setuptools<70"
     CLIP_RETRIEVAL=other/bin/python python benchmarks/clip_retrieval.py [images]
 """
 
