@@ -175,6 +175,10 @@ class Catalog:
 
         return read_listed(lambda: self.shards(dataset), read)
 
+    def rows_of(self, names: list[str]) -> pa.Table:
+        """Return all rows of some shards of a dataset, in their order."""
+        return pa.concat_tables(self._read(names, SCHEMA.names))
+
     def replace(self, names: list[str], table: pa.Table) -> str:
         """Commit rows that take the place of those of some shards of a dataset, if not their files.
 

@@ -69,6 +69,8 @@ class Store:
     ----------
     path : Path
         Its folder.
+    files : Files, optional
+        The files below it, where they are not simply those of the folder.
 
     Attributes
     ----------
@@ -77,9 +79,9 @@ class Store:
     catalog : Catalog
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: Files | None = None) -> None:
         self.path = path
-        self.files = Files(path)
+        self.files = files or Files(path)
         self.catalog = Catalog(self.files)
 
     @classmethod
