@@ -48,15 +48,13 @@ def forget_table(plan: Oblivion) -> list[RenderableType]:
 
 
 def _findings(title: str, findings: tuple[Finding, ...]) -> Table:
-    table = new_table(title, "severity", "kind", "where", "what", "what helps", gap=1)
+    table = new_table(title, "severity", "what")
     for each in findings:
         colour = COLOURS[each.severity]
         table.add_row(
             f"[{colour}]{each.severity}[/{colour}]",
-            each.kind,
-            escape(each.where),
-            escape(each.what),
-            escape(each.remedy),
+            f"[bold]{each.kind}[/bold] {escape(each.where)}\n"
+            f"{escape(each.what)}\n[dim]{escape(each.remedy)}[/dim]",
         )
     return table
 

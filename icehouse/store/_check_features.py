@@ -32,6 +32,7 @@ from icehouse.store._shard import (
 )
 
 CANARY_PICTURES = 8
+STATED = b"icehouse.rows", b"icehouse.sha256", b"icehouse.encoder"
 Spec = Mapping[str, Any]
 
 
@@ -177,7 +178,9 @@ def _strange(shard: pq.ParquetFile, encoder_id: str, spec: Spec | None) -> str |
 
 def _read(name: str, shard: pq.ParquetFile) -> ShardFacts:
     """Read a shard by row groups; StoreCorrupt where its checksum is another."""
-    metadata = shard.schema_arrow.metadata
+    metadata, footer = shard.schema_arrow.metadata, shard.metadata.metadata
+    if any(metadata.get(key) != footer.get(key) for key in STATED):
+        raise StoreCorrupt("its footer states two things")
     groups = range(shard.metadata.num_row_groups)
     ids, views = [np.empty(0, ID_DTYPE)], [np.empty(0, np.int16)]
     for group in groups:

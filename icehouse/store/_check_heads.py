@@ -73,8 +73,8 @@ def _check(files: Files, folder: str, encoder_ids: set[str]) -> list[Finding]:
     if card is None:
         return findings
     if _digest(files, f"{folder}/{weights}") != card["weights_sha256"]:
-        what = "the weights are gone, or not what head.json says"
-        return [*findings, found("head", f"{folder}/{weights}", what)]
+        what = f"its weights {weights} are gone, or not what it says"
+        return [*findings, found("head", f"{folder}/{CARD}", what)]
     if _read(files, f"{folder}/{METRICS}") != metrics_bytes(card):
         what = "it is gone, or does not repeat what head.json says"
         findings.append(found("head-metrics", f"{folder}/{METRICS}", what))

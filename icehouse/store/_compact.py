@@ -149,7 +149,8 @@ def _compact_once(
                 written.append(features.append(ids, vectors, each[0][0].kind[1], views))
         except FileNotFoundError:  # another compaction was faster
             continue
-        news = [s for s in read_stones(features) if s not in stones]
+        known = {stone.name for stone in stones}
+        news = [stone for stone in read_stones(features) if stone.name not in known]
         if news:
             # Its maker may have seen the old shards only.
             _extend(features, news, {bare(shard.name) for shard, _ in each}, written)
