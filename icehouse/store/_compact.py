@@ -142,7 +142,10 @@ def _compact_once(
     """Compact by the tombstones that there are now; say whether there were others at the end."""
     present = set(features.shards())
     stones = read_stones(features)
-    for each in plan_features([s for s in shards if s.name in present], stones, limit).bins:
+    plan = plan_features([s for s in shards if s.name in present], stones, limit)
+    # Shards and bins from the last to the first: of two vectors of one image the one in the first
+    # shard counts, and so it does at any moment.
+    for each in reversed(plan.bins):
         written: list[str] = []
         try:
             for ids, views, vectors in _chunks(files, each, limit):
@@ -155,7 +158,6 @@ def _compact_once(
             # Its maker may have seen the old shards only.
             _extend(features, news, {bare(shard.name) for shard, _ in each}, written)
             return False
-        # The last first: of two vectors of one image the first counts, and does so to the end.
         old = sorted((shard.name for shard, _ in each), reverse=True)
         files.remove(*(name for name in old if name not in written))
     return True

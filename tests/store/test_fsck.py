@@ -546,9 +546,7 @@ def test_a_page_of_the_log_that_is_overwritten_costs_no_more_than_its_events(
     assert fsck(damaged.path).sound
 
 
-def test_a_log_of_which_nothing_is_left_is_begun_anew(
-    damaged: Store, embed_again: Embed
-) -> None:
+def test_a_log_of_which_nothing_is_left_is_begun_anew(damaged: Store, embed_again: Embed) -> None:
     label_file(damaged).write_bytes(b"\xff" * 9000)
     assert kinds(fsck(damaged.path)) == ["label-log"]
     assert fsck(damaged.path, repair=True).sound
