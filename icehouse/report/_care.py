@@ -29,7 +29,8 @@ def fsck_table(report: FsckReport) -> list[RenderableType]:
     checked = f"{report.images:,} images, {report.vectors:,} vectors"
     if report.sound:
         return [*shown, f"{escape(report.path)} is sound: {checked}"]
-    return [*shown, f"{escape(report.path)} is damaged in {damage:,} ways: {checked}"]
+    ways = "1 way" if damage == 1 else f"{damage:,} ways"
+    return [*shown, f"{escape(report.path)} is damaged in {ways}: {checked}"]
 
 
 def forget_table(plan: Oblivion) -> list[RenderableType]:

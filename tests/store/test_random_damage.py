@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from icehouse.errors import StoreTooNew
 from icehouse.heads import load_head
 from icehouse.review import flag, write_flags
-from icehouse.store import Store, forget, fsck, plan_forget
+from icehouse.store import Finding, Store, forget, fsck, plan_forget
 
 TIMES = 100
 # Where a changed byte may go unseen, and why it does no harm there.
@@ -50,6 +51,14 @@ def harm(data: bytes, random: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
+def findings(store: Store) -> set[Finding]:
+    """Return what is found, or nothing for a store that says at once that it cannot be opened."""
+    try:
+        return set(fsck(store.path).findings)
+    except StoreTooNew:  # the number of its format was changed: no verb works
+        return {Finding("damage", "store-manifest", "store.json", "another format", "", False)}
+
+
 def test_a_changed_byte_is_found_or_changes_nothing(
     damaged: Store,
     logical: Callable[[Store], dict[str, Any]],
@@ -59,7 +68,7 @@ def test_a_changed_byte_is_found_or_changes_nothing(
     stored = load_head(damaged, "shapes", "logistic")
     forget(damaged, plan_forget(damaged, ["disc/05.png"]))
     write_flags(flag(damaged, stored), damaged.path / stored.card.folder)
-    before, usual = logical(damaged), set(fsck(damaged.path).findings)
+    before, usual = logical(damaged), findings(damaged)
     files = {name: damaged.files.read(name) for name in damaged.files.walk()}
     random = np.random.default_rng(20)
     unseen: Counter[str] = Counter()
@@ -69,8 +78,8 @@ def test_a_changed_byte_is_found_or_changes_nothing(
         hit[place(name)] += 1
         path = damaged.path / name
         path.write_bytes(harm(files[name], random))
-        if set(fsck(damaged.path).findings) - usual:
-            if number % 10 == 0:
+        if findings(damaged) - usual:
+            if number % 10 == 0 and name != "store.json":
                 copy = Store(tmp_path / str(number))
                 shutil.copytree(damaged.path, copy.path)
                 fsck(copy.path, repair=True)
