@@ -15,6 +15,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,7 +202,10 @@ class Catalog:
 
     def everything(self, columns: list[str]) -> pa.Table:
         """Return the rows in force of all datasets (an empty table for an empty store)."""
-        tables = [self.rows(dataset, columns) for dataset in self.datasets()]
+        tables = []
+        for dataset in self.datasets():
+            with suppress(LookupFailed):  # its last row was forgotten meanwhile
+                tables.append(self.rows(dataset, columns))
         empty = pa.schema([SCHEMA.field(name) for name in columns]).empty_table()
         return pa.concat_tables([empty, *tables])
 

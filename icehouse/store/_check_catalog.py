@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from icehouse.store._catalog import (
     REPLACES,
     SCHEMA,
-    SHARD,
     Catalog,
     in_force,
     is_compacted,
@@ -104,8 +103,3 @@ def _odd_keys(rows: pa.Table, dataset: str) -> list[str]:
     good = pc.and_(good, pc.equal(rows["dataset"], dataset))
     keys: list[str] = rows.filter(pc.invert(good))["key"].to_pylist()
     return keys
-
-
-def is_shard_name(name: str) -> bool:
-    """Whether a file's bare name is one of a catalog shard."""
-    return SHARD.fullmatch(name) is not None

@@ -8,11 +8,10 @@ import re
 from icehouse.store._files import STALE_SECONDS, TEMPORARY, Files
 from icehouse.store._findings import Finding, count, found
 from icehouse.store._shard import bare
+from icehouse.store._store import STORE_MANIFEST
 
 LOST = "lost+found"
-MANIFEST = "store.json"
 LABELS = "labels.sqlite"
-MANIFEST_TEXT = json.dumps({"format": "icehouse", "format_version": 1}, indent=2)
 LAYOUT = re.compile(
     r"""
       store\.json
@@ -30,13 +29,13 @@ LAYOUT = re.compile(
 def check_manifest(files: Files) -> list[Finding]:
     """Say what is wrong with store.json."""
     try:
-        said = json.loads(files.read(MANIFEST))
+        said = json.loads(files.read(STORE_MANIFEST))
         if said["format"] != "icehouse" or type(said["format_version"]) is not int:
             raise ValueError(f"it says {said}")
         if said["format_version"] < 1:
             raise ValueError(f"it says {said}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return [found("store-manifest", MANIFEST, f"missing or damaged: {error!r}")]
+        return [found("store-manifest", STORE_MANIFEST, f"missing or damaged: {error!r}")]
     return []
 
 

@@ -22,7 +22,7 @@ from icehouse.store._tombstones import Tombstone, dead_by_shard
 
 # Of one shard. A shard is one PUT, so it has to fit into memory, some times over.
 SHARD_ROWS = 262_144
-SHARD_BYTES = 128 * 2**20
+SHARD_BYTES = 64 * 2**20
 
 Mask = npt.NDArray[np.bool_]
 
@@ -76,7 +76,8 @@ def plan_features(
         if clean and len(mask) * 2 > most:
             continue
         small += int(clean)
-        if not bins or rows + int(mask.sum()) > most or bins[-1][-1][0].kind != shard.kind:
+        full = rows * 2 > most and rows + int(mask.sum()) > most
+        if not bins or full or bins[-1][-1][0].kind != shard.kind:
             bins.append([])
             rows = 0
         bins[-1].append((shard, mask))
@@ -115,11 +116,14 @@ def compact_catalog(files: Files, catalog: Catalog, dataset: str) -> bool:
     except FileNotFoundError:  # another compaction was faster
         return False
     kept = in_force(rows)
-    if len(kept) == len(rows) and len(names) == 1:
+    if len(kept) == len(rows) and len(names) == 1 and len(kept):
         return False
-    new = catalog.replace(names, kept) if len(kept) else None
-    # The oldest first: without the shard that says that a key is gone, it would be back.
+    new = catalog.replace(names, kept)
+    # The oldest first: for a reader that knows nothing of replaced shards, a key that is gone
+    # would be back without the shard that says so.
     files.remove(*(name for name in names if name != new))
+    if not len(kept):
+        files.remove(new)
     return True
 
 
@@ -174,10 +178,11 @@ def _extend(
 def _chunks(
     files: Files, each: list[tuple[ShardFacts, Mask]], limit: tuple[int, int]
 ) -> Iterator[tuple[IdArray, npt.NDArray[np.int16], VectorArray]]:
-    """Yield the rows that are kept, in their order, as many at a time as a shard may have."""
+    """Yield the rows that are kept, in order, in equal parts no larger than a shard may be."""
     left = sum(int(mask.sum()) for _, mask in each)
     dim, dtype = each[0][0].kind
-    most = rows_of_a_shard(each[0][0], limit)
+    parts = -(-left // rows_of_a_shard(each[0][0], limit))
+    most = -(-left // max(parts, 1))
     ids = np.concatenate([shard.ids[mask] for shard, mask in each])
     views = np.concatenate([shard.views[mask] for shard, mask in each])
     done, filled = 0, 0

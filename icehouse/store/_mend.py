@@ -15,14 +15,14 @@ from icehouse.store._catalog import CatalogRow
 from icehouse.store._check_features import EncoderFacts
 from icehouse.store._check_heads import metrics_bytes, read_head
 from icehouse.store._check_labels import prove_labels, salvage_labels
-from icehouse.store._check_layout import LOST, MANIFEST, MANIFEST_TEXT
+from icehouse.store._check_layout import LOST
 from icehouse.store._compact import compact_catalog, compact_features
 from icehouse.store._examine import Examination, sound_stones
 from icehouse.store._features import CARD, card_digest
 from icehouse.store._findings import Finding, count
 from icehouse.store._ids import ID_DTYPE, positions
 from icehouse.store._shard import bare
-from icehouse.store._store import Store
+from icehouse.store._store import MANIFEST_TEXT, STORE_MANIFEST, Store
 
 COMPACTED = (
     "forgotten-vectors",
@@ -86,7 +86,7 @@ def _mend_features(
 
 
 def _write_manifest(store: Store, _where: str) -> str:
-    store.files.commit(MANIFEST, MANIFEST_TEXT.encode())
+    store.files.commit(STORE_MANIFEST, MANIFEST_TEXT.encode())
     return "written anew"
 
 

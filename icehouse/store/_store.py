@@ -32,6 +32,7 @@ from icehouse.store._labels import LabelLog
 
 FORMAT_VERSION = 1
 STORE_MANIFEST = "store.json"
+MANIFEST_TEXT = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,7 @@ class Store:
             raise UsageError(
                 f"{path} exists and is not a store. Give another name, or an empty folder"
             )
-        text = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
-        Files(path).commit(STORE_MANIFEST, text.encode())
+        Files(path).commit(STORE_MANIFEST, MANIFEST_TEXT.encode())
         return cls(path)
 
     @classmethod

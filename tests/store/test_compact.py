@@ -202,7 +202,7 @@ def test_a_shard_beyond_the_limit_is_cut_when_it_has_to_be_written_anew(tmp_path
     forget(store, plan_forget(store, [row["key"]]))
     fsck(store.path, repair=True, limit=SMALL)
     sizes = [pq.read_metadata(store.path / n).num_rows for n in store.features(ENCODER).shards()]
-    assert sorted(sizes) == [1, 16, 16, 16]
+    assert sorted(sizes) == [10, 13, 13, 13]
     assert is_right(store.features(ENCODER).load())
 
 
@@ -254,8 +254,13 @@ def test_a_row_written_beside_a_compaction_with_an_old_number_comes_after_it(
 def test_a_dataset_of_which_no_row_is_in_force_leaves_no_shard(tmp_path: Path) -> None:
     store = filled(tmp_path / "store", shards=2, rows=2)
     keys = store.catalog.rows("photos", ["key"])["key"].to_pylist()
+    empty = store.catalog.rows("photos").slice(0, 0)
     store.catalog.append("photos", [CatalogRow(key, gone=True) for key in keys])
     assert fsck(store.path, repair=True).sound
+    assert store.catalog.datasets() == []
+    store.catalog.replace(["catalog/photos/00000003-0123456789ab.parquet"], empty)  # died before
+    assert store.catalog.datasets() == ["photos"]
+    fsck(store.path, repair=True)
     assert store.catalog.datasets() == []
     assert len(store.features(ENCODER).load()) == 4
 
@@ -390,3 +395,20 @@ def test_writers_and_readers_at_work_while_it_is_compacted(tmp_path: Path) -> No
     assert work.wrong == []
     assert len(store.features(ENCODER).load()) == 6 + 120
     assert len(store.catalog.rows("photos")) == 6 + 120
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_repair_is_enough_whatever_the_sizes(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    store = filled(tmp_path / "store", shards=0, rows=0)
+    start = 0
+    for size in random.integers(1, 30, 12).tolist():
+        commit(store, some_ids(start, start + size))
+        start += size
+    keys = store.catalog.rows("photos", ["key"])["key"].to_pylist()
+    forget(store, plan_forget(store, keys[::9]))
+    fsck(store.path, repair=True, limit=SMALL)
+    assert {f.kind for f in fsck(store.path, limit=SMALL).findings} == {"canary-missing"}
+    matrix = store.features(ENCODER).load()
+    assert len(matrix) == start - len(keys[::9])
+    assert is_right(matrix)

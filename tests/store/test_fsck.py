@@ -68,7 +68,7 @@ def write_shard(store: Store, ids: Any, vectors: Any, views: Any = None) -> Path
     return store.files.commit(f"{features.folder}/{digest[:24]}.parquet", data)
 
 
-def test_a_sound_store_is_found_sound_and_left_as_it_is(damaged: Store, read_only: Any) -> None:
+def test_a_sound_store_is_found_sound_and_left_as_it_is(damaged: Store) -> None:
     before = {p: p.read_bytes() for p in damaged.path.rglob("*") if p.is_file()}
     report = fsck(damaged.path)
     assert report.sound
