@@ -150,6 +150,42 @@ def test_a_manifest_shares_images_with_a_folder(photos):
     assert "several tasks; choose one with --task: listed, photos" in done.stderr
 
 
+def test_fsck_says_that_a_store_is_sound_or_exits_with_1(photos):
+    shutil.copytree(photos / "photos.icehouse", photos / "sick.icehouse")
+    assert "is sound: 40 images, 40 vectors" in run(photos, "fsck", "-s", "sick.icehouse")
+    [shard] = (photos / "sick.icehouse").glob("features/*/*.parquet")
+    shard.write_bytes(shard.read_bytes()[:-5])
+    done = process(photos, "fsck", "-s", "sick.icehouse")
+    assert done.returncode == 1
+    assert "is damaged in 2 ways" in done.stdout
+    assert "damage" in done.stdout
+    [report] = map(
+        json.loads, process(photos, "fsck", "-s", "sick.icehouse", "--json").stdout.splitlines()
+    )
+    assert {f["kind"] for f in report["findings"]} == {"shard", "vectors-missing"}
+    done = process(photos, "fsck", "-s", "sick.icehouse", "--repair")
+    assert (done.returncode, "put aside as lost+found/" in done.stdout) == (1, True)
+    run(photos, "embed", "photos", "-s", "sick.icehouse")
+    assert "is sound" in run(photos, "fsck", "-s", "sick.icehouse", "--repair")
+
+
+def test_forget_asks_and_forgets(photos, monkeypatch):
+    shutil.copytree(photos / "photos.icehouse", photos / "old.icehouse")
+    words = ("forget", "-s", "old.icehouse", "--image", "disc/01.png", "--image", "disc/02.png")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    done = process(photos, *words)
+    assert done.returncode == 1
+    assert "images: 2" in done.stdout
+    assert len(lines(photos, "predict", "--dataset", "photos", "-s", "old.icehouse")) == 40
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert process(photos, *words).returncode == 0
+    assert len(lines(photos, "predict", "--dataset", "photos", "-s", "old.icehouse")) == 38
+    [plan] = lines(photos, "forget", "-s", "old.icehouse", "--dataset", "photos", "--yes")
+    assert (len(plan["images"]), len(plan["rows"])) == (40, 39)  # all that ever stood there
+    shown = run(photos, "fsck", "-s", "old.icehouse", "--repair")
+    assert "is sound: 0 images, 0 vectors" in shown
+
+
 WRONG = [
     (["embed", "nowhere", "-s", "x"], 1, "there is no folder"),
     (["embed", "empty", "-s", "x"], 1, "holds no files"),
@@ -172,6 +208,10 @@ WRONG = [
     (["predict", "nowhere.jpg", "-s", "photos.icehouse"], 2, "none of 1 can be read; nowhere.jpg"),
     (["embed", "photos", "-s", "y", "--vector-dtype", "float8"], 2, "float16 or float32"),
     (["neighbours", "zzz", "-s", "photos.icehouse"], 2, "no image in the store"),
+    (["fsck", "-s", "nowhere"], 1, "there is no store at"),
+    (["fsck", "-s", "full"], 1, "is not a store"),
+    (["forget", "-s", "photos.icehouse", "--yes"], 2, "say what is to be forgotten"),
+    (["forget", "-s", "photos.icehouse", "--image", "zzz", "--yes"], 2, "no image in the store"),
 ]
 
 

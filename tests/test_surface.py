@@ -22,9 +22,11 @@ SURFACE = {
     "icehouse.cli": ["app", "main"],
     "icehouse.store": [
         "FORMAT_VERSION", "STORE_MANIFEST", "Catalog", "CatalogRow", "FeatureMatrix",
-        "FeatureShards", "Files",
-        "IdArray", "LabelEvent", "LabelLog", "Place", "Store", "Task", "check_name",
-        "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "positions",
+        "FeatureShards", "Files", "Finding", "FsckReport",
+        "IdArray", "LabelEvent", "LabelLog", "Oblivion", "Place", "Store", "Task", "check_name",
+        "forget", "fsck",
+        "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "plan_forget",
+        "positions",
         "record_claims",
         "unit",
     ],
@@ -51,8 +53,10 @@ SURFACE = {
     ],
     "icehouse.report": [
         "DatasetSummary", "EmbedProgress", "EncoderSummary", "Overview", "TaskSummary",
-        "contact_sheet", "counts_table", "embed_table", "flags_table", "heads_table",
-        "neighbours_table", "overview", "overview_tables", "predictions_table", "rehearsal_table",
+        "contact_sheet", "counts_table", "embed_table", "flags_table", "forget_table",
+        "fsck_table", "heads_table",
+        "neighbours_table", "overview", "overview_tables", "predictions_table",
+        "rehearsal_table",
     ],
 }  # fmt: skip
 

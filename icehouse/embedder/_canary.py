@@ -3,8 +3,9 @@
 Whenever an encoder is opened for a store that knows it, it encodes them again. Whatever
 changed since (a default of a library, an activation, a filter) shows here, before it can
 poison the store. An encoder that runs in another precision encodes them in float32 as well, where
-no rounding hides a change. A folder of weights may hold a ``canary.npy`` too, computed in float32,
-(8, D): then the encoder has to give the vectors of those who made it from the first day on.
+no rounding hides a change: the canary is float32 of shape (8, D), or (2, 8, D) where the second
+are those. A folder of weights may hold a ``canary.npy`` too, computed in float32, of shape (8, D): then
+the encoder has to give the vectors of those who made it from the first day on.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from icehouse.embedder._pictures import (
 from icehouse.errors import CanaryError, IcehouseError, StoreCorrupt, WeightsError
 from icehouse.store import Store
 
-CANARY, EXACT_CANARY = "canary.npy", "canary-float32.npy"
+CANARY = "canary.npy"
+Song = npt.NDArray[np.float32]
 
 
-def sing(encoder: Encoder) -> npt.NDArray[np.float32]:
+def sing(encoder: Encoder) -> Song:
     """Return the vectors of the eight pictures, float32 of shape (8, D)."""
     return encoder.encode(np.stack([encoder.preprocess(picture) for picture in draw()]))
 
@@ -44,21 +46,25 @@ def check(store: Store, encoder: Encoder) -> None:
         A picture's vector has a cosine below 0.999 to the one stored, or below 0.99 with the
         mean of all eight subtracted (0.9995 in float32).
     """
-    exact = _sung_in_float32(encoder)
-    songs = {CANARY: sing(encoder)}
-    if exact is not None and encoder.spec.precision != "float32":
-        songs[EXACT_CANARY] = exact
-    for file, song in songs.items():
-        name = f"features/{encoder.spec.encoder_id}/{file}"
-        path = store.files.path(name)
-        if path.exists():
-            remedy = "Install the versions that encoder.json names, or embed into a new store"
-            in_float32 = file == EXACT_CANARY or encoder.spec.precision == "float32"
-            _compare(encoder, song, path, StoreCorrupt, remedy, exact=in_float32)
-        else:
-            buffer = io.BytesIO()
-            np.save(buffer, song, allow_pickle=False)
-            store.files.commit(name, buffer.getvalue())
+    name = f"features/{encoder.spec.encoder_id}/{CANARY}"
+    in_float32 = encoder.spec.precision == "float32"
+    songs, exact = [sing(encoder)], None if in_float32 else _sung_in_float32(encoder)
+    if exact is not None:
+        songs.append(exact)
+    if not store.files.exists(name):
+        buffer = io.BytesIO()
+        np.save(buffer, np.stack(songs) if len(songs) > 1 else songs[0], allow_pickle=False)
+        store.files.commit(name, buffer.getvalue())
+        return
+    known = _load(store.files.read(name), name, StoreCorrupt)
+    remedy = "Install the versions that encoder.json names, or embed into a new store"
+    kept = list(known) if known.ndim == 3 else [known]  # one, where icehouse wrote no second yet
+    for number, (song, before) in enumerate(zip(songs, kept, strict=False)):
+        _refuse_other(before, song, name, StoreCorrupt)
+        if not agree(song, before, exact=in_float32 or number == 1):
+            raise CanaryError(
+                _words(encoder, name, song, before, in_float32 or number == 1, remedy)
+            )
 
 
 def check_folder(folder: Path, encoder: Encoder) -> None:
@@ -71,49 +77,49 @@ def check_folder(folder: Path, encoder: Encoder) -> None:
     WeightsError
         The folder's canary is damaged.
     """
-    if (path := folder / CANARY).exists():
+    path = folder / CANARY
+    if not path.exists():
+        return
+    known = _load(path.read_bytes(), str(path), WeightsError)
+    exact = _sung_in_float32(encoder)
+    song = sing(encoder) if exact is None else exact
+    _refuse_other(known, song, str(path), WeightsError)
+    if not agree(song, known, exact=exact is not None):
         remedy = (
             "Or config.json or the weights beside it were changed: bring back what was published, "
             "or remove canary.npy if the change is meant"
         )
-        song = _sung_in_float32(encoder)
-        exact = song is not None
-        song = sing(encoder) if song is None else song
-        _compare(encoder, song, path, WeightsError, remedy, exact=exact)
+        raise CanaryError(_words(encoder, str(path), song, known, exact is not None, remedy))
 
 
-def _sung_in_float32(encoder: Encoder) -> npt.NDArray[np.float32] | None:
+def _sung_in_float32(encoder: Encoder) -> Song | None:
     """Return the vectors of the eight pictures as float32 gives them, where the encoder can say."""
     if encoder.spec.precision == "float32":
         return sing(encoder)
     return getattr(encoder, "sung_in_float32", None)
 
 
-def _compare(
-    encoder: Encoder,
-    vectors: npt.NDArray[np.float32],
-    path: Path,
-    damaged: type[IcehouseError],
-    remedy: str,
-    *,
-    exact: bool,
-) -> None:
+def _load(data: bytes, name: str, damaged: type[IcehouseError]) -> Song:
     try:
-        known = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise damaged(f"{path} is damaged: {error}") from error
-    if known.shape != vectors.shape:
+        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), np.float32)
+    except (ValueError, EOFError, OSError, SyntaxError) as error:
+        raise damaged(f"{name} is damaged: {error}") from error
+
+
+def _refuse_other(known: Song, song: Song, name: str, damaged: type[IcehouseError]) -> None:
+    if known.shape != song.shape:
         raise damaged(
-            f"{path} is damaged: it holds an array of shape {known.shape}, not {vectors.shape}"
+            f"{name} is damaged: it holds an array of shape {known.shape}, not {song.shape}"
         )
-    if not agree(vectors, known, exact=exact):
-        least = MIN_EXACT_COSINE if exact else MIN_CENTRED_COSINE
-        lowest = similarity(vectors, known).min()
-        mean = known.mean(axis=0)
-        centred = similarity(vectors - mean, known - mean).min()
-        raise CanaryError(
-            f"encoder {encoder.spec.encoder_id} does not give the vectors that {path} holds: on "
-            f"test pictures their cosine falls to {lowest:.4f}, and {centred:.4f} about the mean "
-            f"(at least {MIN_COSINE} and {least} are asked for). A library or the "
-            f"hardware computes something else than before. {remedy}"
-        )
+
+
+def _words(encoder: Encoder, name: str, song: Song, known: Song, exact: bool, remedy: str) -> str:
+    least = MIN_EXACT_COSINE if exact else MIN_CENTRED_COSINE
+    mean = known.mean(axis=0)
+    lowest, centred = similarity(song, known).min(), similarity(song - mean, known - mean).min()
+    return (
+        f"encoder {encoder.spec.encoder_id} does not give the vectors that {name} holds: on "
+        f"test pictures their cosine falls to {lowest:.4f}, and {centred:.4f} about the mean "
+        f"(at least {MIN_COSINE} and {least} are asked for). A library or the "
+        f"hardware computes something else than before. {remedy}"
+    )

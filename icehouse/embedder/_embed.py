@@ -221,7 +221,7 @@ def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:
     return {
         "encoder_id": encoder.spec.encoder_id,
         "request": {**asdict(request), "stamps": request.stamps()},
-        "spec": asdict(encoder.spec),
+        "spec": encoder.spec.said(),
         "software": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in LIBRARIES},

@@ -141,13 +141,17 @@ class EncoderSpec:
     config: Mapping[str, Any] = field(default_factory=dict)
     revision: int = 1
 
-    @property
-    def encoder_id(self) -> str:
-        """The fingerprint, with enough words before it to be read by people."""
+    def said(self) -> dict[str, Any]:
+        """Return what is fingerprinted, as ``encoder.json`` says it."""
         said = asdict(self)
         if not said["preprocess"]["adjust"]:  # as it was before there were adjustments
             del said["preprocess"]["adjust"]
-        text = json.dumps(said, sort_keys=True)
+        return said
+
+    @property
+    def encoder_id(self) -> str:
+        """The fingerprint, with enough words before it to be read by people."""
+        text = json.dumps(self.said(), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         words = dict.fromkeys((self.family, self.architecture))
         slug = re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(words)).strip("-.")

@@ -6,7 +6,7 @@
       head.json                 what it is, and the checksum of its weights
       weights-<sha256>.safetensors
       metrics.json
-      oof.parquet               out-of-fold probabilities, where they were asked for
+      oof-<sha256>.parquet      out-of-fold probabilities, where they were asked for
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from icehouse.heads._folds import OutOfFold
 from icehouse.heads._registry import make_head
 from icehouse.store import FeatureMatrix, Store, ids_from_arrow, ids_to_arrow
 
-COLUMN = "p:"  # before a class in oof.parquet, which may be called as another column is
+COLUMN = "p:"  # before a class in oof-*.parquet, which may be called as another column is
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def save_head(store: Store, card: HeadCard, head: Head) -> HeadCard:
     store.files.commit(f"{card.folder}/head.json", _json(written))
     for name in store.files.names(card.folder, ".safetensors"):
         if not name.endswith(card.weights):
-            store.files.path(name).unlink(missing_ok=True)
+            store.files.remove(name)
     return card
 
 
@@ -218,14 +218,27 @@ def save_folds(store: Store, card: HeadCard, folds: OutOfFold) -> None:
     )
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
-    store.files.commit(f"{card.folder}/oof.parquet", memoryview(sink.getvalue()))
+    data = memoryview(sink.getvalue())
+    name = f"{card.folder}/oof-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+    store.files.commit(name, data)
+    store.files.remove(*(other for other in _fold_files(store, card) if other != name))
 
 
 def load_folds(store: Store, card: HeadCard) -> OutOfFold | None:
     """Return the out-of-fold probabilities that belong to a head as it is now, if any."""
-    path = store.files.path(f"{card.folder}/oof.parquet")
-    if not path.exists():
-        return None
+    for name in _fold_files(store, card):
+        if (folds := _read_folds(store, card, name)) is not None:
+            return folds
+    return None
+
+
+def _fold_files(store: Store, card: HeadCard) -> list[str]:
+    names = store.files.names(card.folder, ".parquet")
+    return [name for name in names if name.startswith(f"{card.folder}/oof-")]
+
+
+def _read_folds(store: Store, card: HeadCard, name: str) -> OutOfFold | None:
+    path = store.files.path(name)
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:

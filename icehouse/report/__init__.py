@@ -1,5 +1,6 @@
 """Reports: pictures and tables of what is known."""
 
+from icehouse.report._care import forget_table, fsck_table
 from icehouse.report._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -30,6 +31,8 @@ __all__ = [
     "counts_table",
     "embed_table",
     "flags_table",
+    "forget_table",
+    "fsck_table",
     "heads_table",
     "neighbours_table",
     "overview",

@@ -79,8 +79,11 @@ def overview(store: Store) -> Overview:
         for encoder_id, card in store.encoder_cards().items()
     ]
     tasks = []
+    images = set(store.catalog.everything(["image_id"])["image_id"].to_pylist())
     for task in store.labels.tasks() if store.has_labels else []:
-        present = store.labels.present(task.name)
+        # Labels of images that are gone or forgotten stay in the log, and count no more.
+        said = store.labels.present(task.name)
+        present = {image: labels for image, labels in said.items() if image in images}
         counts = Counter(label for labels in present.values() for label in labels)
         classes = {name: counts[name] for name in task.classes}
         tasks.append(TaskSummary(task.name, task.kind, len(present), classes))

@@ -22,7 +22,7 @@ SHORT_SPLITS = {"out-of-fold": "folds"}
 
 def embed_table(report: EmbedReport) -> Table:
     """Return what a run of ``embed`` did, and what limited it."""
-    table = _table("embedded", "", "")
+    table = new_table("embedded", "", "")
     rows: list[tuple[str, Any]] = [
         ("dataset", escape(report.dataset)),
         ("encoder", report.encoder_id),
@@ -38,7 +38,7 @@ def embed_table(report: EmbedReport) -> Table:
     rows += [("not a picture", f"{escape(f.key)} ({f.kind}: {escape(f.detail)})") for f in shown]
     if len(report.failures) > len(shown):
         rows.append(("", f"and {len(report.failures) - len(shown)} more: --json names them all"))
-    return _fill(table, rows)
+    return fill(table, rows)
 
 
 def rehearsal_table(rehearsal: Rehearsal) -> Table:
@@ -88,7 +88,7 @@ def heads_table(cards: Iterable[HeadCard], split: str | None = None) -> Table:
     title = "heads on " + ", ".join(sorted({card.encoder_id for card in cards}))
     title += f", {split}" if split else ""
     first = ("head", "split") if split is None else ("head",)
-    table = _table(title, *first, "images", *numbers.values(), "fit s", gap=1)
+    table = new_table(title, *first, "images", *numbers.values(), "fit s", gap=1)
     for card in cards:
         for name, m in card.metrics.items():
             if split in (None, name):
@@ -104,7 +104,7 @@ def flags_table(report: FlagReport, top: int) -> Table:
     """Return the first flagged images."""
     shown = report.flags[:top]
     title = f"{len(report.flags):,} of {report.images:,} images flagged; the first {len(shown)}"
-    table = _table(title, "image", "label", "predicted", "doubt", "reasons", "nearest", gap=1)
+    table = new_table(title, "image", "label", "predicted", "doubt", "reasons", "nearest", gap=1)
     table.columns[4].no_wrap = True
     for flag in shown:
         votes = Counter("+".join(n.labels or ()) or "-" for n in flag.neighbours)
@@ -122,12 +122,12 @@ def flags_table(report: FlagReport, top: int) -> Table:
 
 def counts_table(report: FlagReport) -> Table:
     """Return how many images have each reason."""
-    return _fill(_table("reasons", "reason", "images"), report.counts.items())
+    return fill(new_table("reasons", "reason", "images"), report.counts.items())
 
 
 def predictions_table(predictions: Sequence[Prediction]) -> Table:
     """Return answers, the next classes, and why an answer is ambiguous."""
-    table = _table("predictions", "image", "answer", "p", "next", "ambiguous because")
+    table = new_table("predictions", "image", "answer", "p", "next", "ambiguous because")
     for each in predictions:
         if each.error is not None:
             table.add_row(escape(each.name), "", "", "", f"[red]{escape(each.error)}[/red]")
@@ -150,7 +150,7 @@ def predictions_table(predictions: Sequence[Prediction]) -> Table:
 
 def neighbours_table(found: Sequence[Neighbour]) -> Table:
     """Return the nearest images of one."""
-    table = _table("nearest neighbours", "cosine", "image", "dataset", "label", "image_id")
+    table = new_table("nearest neighbours", "cosine", "image", "dataset", "label", "image_id")
     for each in found:
         table.add_row(
             f"{each.similarity:.3f}",
@@ -164,14 +164,14 @@ def neighbours_table(found: Sequence[Neighbour]) -> Table:
 
 def overview_tables(overview: Overview) -> list[Table]:
     """Return what a store holds."""
-    datasets = _table("datasets", "dataset", "inputs", "images", "errors", "source")
+    datasets = new_table("datasets", "dataset", "inputs", "images", "errors", "source")
     for d in overview.datasets:
         errors = ", ".join(f"{count} {kind}" for kind, count in d.errors.items()) or "0"
         datasets.add_row(d.name, f"{d.inputs:,}", f"{d.images:,}", errors, d.source or "")
-    encoders = _table("encoders", "encoder_id", "name", "dim", "precision", "vectors")
+    encoders = new_table("encoders", "encoder_id", "name", "dim", "precision", "vectors")
     for e in overview.encoders:
         encoders.add_row(e.encoder_id, e.name, str(e.dim), e.precision, f"{e.vectors:,}")
-    tasks = _table("tasks", "task", "kind", "labelled images", "classes")
+    tasks = new_table("tasks", "task", "kind", "labelled images", "classes")
     for t in overview.tasks:
         classes = ", ".join(f"{name} {count:,}" for name, count in t.classes.items())
         tasks.add_row(t.name, t.kind, f"{t.labelled:,}", classes)
@@ -183,7 +183,8 @@ def overview_tables(overview: Overview) -> list[Table]:
     return tables
 
 
-def _table(title: str, *columns: str, gap: int = 2) -> Table:
+def new_table(title: str, *columns: str, gap: int = 2) -> Table:
+    """Return an empty table."""
     table = Table(
         title=title,
         title_justify="left",
@@ -198,7 +199,8 @@ def _table(title: str, *columns: str, gap: int = 2) -> Table:
     return table
 
 
-def _fill(table: Table, rows: Iterable[tuple[str, Any]]) -> Table:
+def fill(table: Table, rows: Iterable[tuple[str, Any]]) -> Table:
+    """Add rows of two columns."""
     for name, value in rows:
         table.add_row(name, str(value))
     return table

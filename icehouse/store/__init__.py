@@ -4,6 +4,9 @@ from icehouse.store._catalog import Catalog, CatalogRow
 from icehouse.store._claims import record_claims
 from icehouse.store._features import FeatureMatrix, FeatureShards
 from icehouse.store._files import Files, check_name
+from icehouse.store._findings import Finding
+from icehouse.store._forget import Oblivion, forget, plan_forget
+from icehouse.store._fsck import FsckReport, fsck
 from icehouse.store._ids import (
     IdArray,
     ids_from_arrow,
@@ -24,18 +27,24 @@ __all__ = [
     "FeatureMatrix",
     "FeatureShards",
     "Files",
+    "Finding",
+    "FsckReport",
     "IdArray",
     "LabelEvent",
     "LabelLog",
+    "Oblivion",
     "Place",
     "Store",
     "Task",
     "check_name",
+    "forget",
+    "fsck",
     "ids_from_arrow",
     "ids_from_bytes",
     "ids_to_arrow",
     "image_id",
     "nearest",
+    "plan_forget",
     "positions",
     "record_claims",
     "unit",

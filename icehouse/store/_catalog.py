@@ -3,13 +3,19 @@
 A later row for the same key replaces the earlier one. A key that vanished from its source
 gets a last row with ``gone`` set. Of the rows in force, each names an image or carries a
 typed error, never both: ``n_inputs = n_images + n_errors``.
+
+A compacted shard holds the rows in force of many, whose names are in its footer: where it is,
+they count no more. It has the number of the last of them and an underscore, so that shards
+which it does not name come after it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +25,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from icehouse.errors import LookupFailed, StoreCorrupt
-from icehouse.store._files import Files, readable
+from icehouse.store._files import Files, read_listed
 from icehouse.store._ids import ID_TYPE
+from icehouse.store._shard import DAMAGE, REMEDY, bare
 
-SHARD = re.compile(r"\d{8}-[0-9a-f]{12}\.parquet")
+SHARD = re.compile(r"\d{8}[-_][0-9a-f]{12}\.parquet")
+REPLACES = b"icehouse.replaces"
 SCHEMA = pa.schema(
     [
         pa.field("dataset", pa.string(), nullable=False),
@@ -109,7 +117,12 @@ class Catalog:
 
     def datasets(self) -> list[str]:
         """Return the names of the datasets, sorted."""
-        return [name for name in self._files.folders("catalog") if self._shards(name)]
+        return [name for name in self._files.folders("catalog") if self.shards(name)]
+
+    def shards(self, dataset: str) -> list[str]:
+        """Return the committed shards of a dataset, sorted, as names relative to the store."""
+        names = self._files.names(f"catalog/{dataset}", ".parquet")
+        return [name for name in names if SHARD.fullmatch(bare(name))]
 
     def append(self, dataset: str, rows: Iterable[CatalogRow]) -> None:
         """Commit rows of one dataset as one shard; no rows, no shard."""
@@ -119,12 +132,9 @@ class Catalog:
         ]
         if not records:
             return
-        shards = self._shards(dataset)
-        number = 1 + int(shards[-1].rpartition("/")[2].partition("-")[0]) if shards else 0
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(records, SCHEMA), sink, compression="zstd")
-        data = memoryview(sink.getvalue())
-        self._files.commit(f"catalog/{dataset}/{number:08d}-{_tag(data)}.parquet", data)
+        shards = self.shards(dataset)
+        number = 1 + number_of(shards[-1]) if shards else 0
+        self._commit(f"catalog/{dataset}/{number:08d}-", pa.Table.from_pylist(records, SCHEMA))
 
     def rows(self, dataset: str, columns: list[str] | None = None) -> pa.Table:
         """Return the rows in force of one dataset.
@@ -145,37 +155,109 @@ class Catalog:
         LookupFailed
             No such dataset.
         """
-        shards = self._shards(dataset)
-        if not shards:
-            have = ", ".join(self.datasets()) or "none"
-            raise LookupFailed(f"the store has no dataset {dataset!r}; it has: {have}")
         wanted = list(columns or SCHEMA.names)
         needed = list(dict.fromkeys([*wanted, "key", "gone"]))
-        table = pa.concat_tables(self._read(name, needed) for name in shards)
-        codes = table["key"].combine_chunks().dictionary_encode()
-        latest = np.full(len(codes.dictionary), -1)
-        latest[codes.indices.to_numpy()] = np.arange(len(table))  # the last one stays
-        table = table.take(pa.array(np.sort(latest)))
-        return table.filter(pc.invert(table["gone"])).select(wanted)
+        return in_force(self.history(dataset, needed)).select(wanted)
+
+    def history(self, dataset: str, columns: list[str]) -> pa.Table:
+        """Return all rows that are stored of one dataset, those no longer in force too.
+
+        Raises
+        ------
+        LookupFailed
+            No such dataset.
+        """
+
+        def read(names: list[str]) -> pa.Table:
+            if not names:
+                have = ", ".join(self.datasets()) or "none"
+                raise LookupFailed(f"the store has no dataset {dataset!r}; it has: {have}")
+            return pa.concat_tables(self._read(names, columns))
+
+        return read_listed(lambda: self.shards(dataset), read)
+
+    def rows_of(self, names: list[str]) -> pa.Table:
+        """Return all rows of some shards of a dataset, in their order."""
+        return pa.concat_tables(self._read(names, SCHEMA.names))
+
+    def replace(self, names: list[str], table: pa.Table) -> str:
+        """Commit rows that take the place of those of some shards of a dataset, if not their files.
+
+        Parameters
+        ----------
+        names : list of str
+            Shards, sorted.
+        table : pyarrow.Table
+            With all columns: the rows of those shards that are in force.
+
+        Returns
+        -------
+        str
+            The new shard's name.
+        """
+        folder, number = names[-1].rpartition("/")[0], number_of(names[-1])
+        replaced = json.dumps([bare(name) for name in names])
+        table = table.cast(SCHEMA.with_metadata({REPLACES: replaced}))
+        return self._commit(f"{folder}/{number:08d}_", table)
 
     def everything(self, columns: list[str]) -> pa.Table:
         """Return the rows in force of all datasets (an empty table for an empty store)."""
-        tables = [self.rows(dataset, columns) for dataset in self.datasets()]
+        tables = []
+        for dataset in self.datasets():
+            with suppress(LookupFailed):  # its last row was forgotten meanwhile
+                tables.append(self.rows(dataset, columns))
         empty = pa.schema([SCHEMA.field(name) for name in columns]).empty_table()
         return pa.concat_tables([empty, *tables])
 
-    def _shards(self, dataset: str) -> list[str]:
-        names = self._files.names(f"catalog/{dataset}", ".parquet")
-        return [name for name in names if SHARD.fullmatch(name.rpartition("/")[2])]
+    def _commit(self, beginning: str, table: pa.Table) -> str:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        data = memoryview(sink.getvalue())
+        name = f"{beginning}{tag_of(data)}.parquet"
+        self._files.commit(name, data)
+        return name
 
-    def _read(self, name: str, columns: list[str]) -> pa.Table:
+    def _read(self, names: list[str], columns: list[str]) -> list[pa.Table]:
+        """Read shards, but for those that another one replaces, in the order of their rows."""
+        opened: dict[str, pq.ParquetFile] = {}
+        replaced: set[str] = set()
+        tables = []
+        name = names[0]
         try:
-            path = self._files.path(name)
-            with readable(path):
-                return pq.ParquetFile(path).read(columns).select(columns)
-        except (pa.ArrowException, OSError, KeyError) as error:
-            raise StoreCorrupt(f"catalog shard {name} is damaged: {error}") from error
+            for name in names:
+                opened[name] = pq.ParquetFile(self._files.open(name))
+                metadata = opened[name].schema_arrow.metadata or {}
+                replaced |= set(json.loads(metadata.get(REPLACES, b"[]"))) - {bare(name)}
+            for name in sorted(names, key=lambda name: (not is_compacted(name), name)):
+                if bare(name) not in replaced:
+                    table = opened[name].read(columns).select(columns)
+                    tables.append(table.replace_schema_metadata())
+        except FileNotFoundError:
+            raise
+        except DAMAGE as error:
+            raise StoreCorrupt(f"catalog shard {name} is damaged: {error}. {REMEDY}") from error
+        return tables
 
 
-def _tag(data: memoryview) -> str:
+def in_force(history: pa.Table) -> pa.Table:
+    """Return the last row of each key, but for keys that are gone."""
+    codes = history["key"].combine_chunks().dictionary_encode()
+    latest = np.full(len(codes.dictionary), -1)
+    latest[codes.indices.to_numpy()] = np.arange(len(history))  # the last one stays
+    table = history.take(pa.array(np.sort(latest)))
+    return table.filter(pc.invert(table["gone"]))
+
+
+def is_compacted(name: str) -> bool:
+    """Whether a shard is a compacted one, by its name."""
+    return bare(name)[8] == "_"
+
+
+def number_of(name: str) -> int:
+    """Return the number at the beginning of a shard's name."""
+    return int(bare(name)[:8])
+
+
+def tag_of(data: bytes | memoryview) -> str:
+    """Return what the name of a shard ends with, by its bytes."""
     return hashlib.sha256(data).hexdigest()[:12]

@@ -1,8 +1,7 @@
 """Vectors of one encoder: immutable Parquet shards under ``features/<encoder_id>/``.
 
-A vector column is ``FixedSizeList<float16 or float32, D>`` with no nulls, no dictionary, no
-statistics and no compression, so that a shard loads at about the speed of ``np.load``.
-Each shard carries its own row count and the SHA-256 of its rows in the Parquet footer.
+Shards are only ever added, and replaced by larger ones with the same rows; vectors that are
+to be forgotten are named by tombstones. See ``_shard.py`` for what is in a shard.
 """
 
 from __future__ import annotations
@@ -16,14 +15,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from icehouse.errors import LookupFailed, StoreCorrupt, VectorError
-from icehouse.store._files import Files, readable
-from icehouse.store._ids import ID_DTYPE, ID_TYPE, IdArray, ids_from_arrow, ids_to_arrow
+from icehouse.store._files import Files, read_listed
+from icehouse.store._ids import ID_DTYPE, IdArray, ids_from_arrow, positions
+from icehouse.store._shard import (
+    COLUMNS,
+    DTYPES,
+    NAME_DIGITS,
+    REMEDY,
+    RowDigest,
+    ViewArray,
+    bare,
+    flat_vectors,
+    open_shard,
+    read_shard,
+    shard_bytes,
+)
+from icehouse.store._tombstones import Tombstones, dead_by_shard
 
-ROW_GROUP_ROWS = 16_384
-DTYPES = {"float16": np.float16, "float32": np.float32}
+CARD, CANARY = "encoder.json", "canary.npy"
 
 
 @dataclass(frozen=True)
@@ -60,16 +71,24 @@ class FeatureShards:
         self._files = files
         self.encoder_id = encoder_id
         self.folder = f"features/{encoder_id}"
+        self.tombstones = Tombstones(files, self.folder)
 
     def describe(self, card: Mapping[str, Any]) -> None:
         """Write ``encoder.json``, what there is to know of the encoder, where that is news.
 
         The encoder itself never changes under its encoder_id, but where it was loaded from may.
+        The file ends with a seal: checksums of itself and of the canary beside it.
         """
-        name = f"{self.folder}/encoder.json"
-        if not self.exists or self.card["request"] != card["request"]:
-            text = json.dumps(card, indent=2, ensure_ascii=False)
-            self._files.commit(name, text.encode())
+        seal = {"card": card_digest(card), "canary": self._canary_digest()}
+        if self.exists:
+            known = self._read_card()
+            if known["request"] == card["request"]:
+                if known.get("seal", {}).get("canary") == seal["canary"]:
+                    return
+                card = {name: value for name, value in known.items() if name != "seal"}
+                seal["card"] = card_digest(card)
+        text = json.dumps({**card, "seal": seal}, indent=2, ensure_ascii=False)
+        self._files.commit(f"{self.folder}/{CARD}", text.encode())
 
     @property
     def card(self) -> dict[str, Any]:
@@ -80,28 +99,24 @@ class FeatureShards:
         LookupFailed
             The store has never met this encoder.
         """
-        path = self._files.path(f"{self.folder}/encoder.json")
-        try:
-            with readable(path):
-                card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise LookupFailed(f"the store has no features of encoder {self.encoder_id}") from None
-        except ValueError as error:
-            raise StoreCorrupt(f"{path} is not JSON: {error}") from error
-        return card
+        return {name: value for name, value in self._read_card().items() if name != "seal"}
 
     @property
     def exists(self) -> bool:
         """Whether the store has met this encoder."""
-        path = self._files.path(f"{self.folder}/encoder.json")
-        with readable(path):
-            return path.exists()
+        return self._files.exists(f"{self.folder}/{CARD}")
 
     def shards(self) -> list[str]:
         """Return the committed shards, sorted, as names relative to the store."""
         return self._files.names(self.folder, ".parquet")
 
-    def append(self, ids: IdArray, vectors: npt.NDArray[np.floating[Any]], dtype: str) -> str:
+    def append(
+        self,
+        ids: IdArray,
+        vectors: npt.NDArray[np.floating[Any]],
+        dtype: str,
+        views: ViewArray | None = None,
+    ) -> str:
         """Commit vectors as one shard.
 
         Parameters
@@ -110,11 +125,14 @@ class FeatureShards:
         vectors : array, shape (n, D)
         dtype : {"float16", "float32"}
             How they are stored.
+        views : array of int16, shape (n,), optional
+            All 0, the plain image, where it is left out.
 
         Returns
         -------
         str
             The shard's name. It is made from the content: the same rows make the same file.
+            Only where that name is of a shard with forgotten vectors, a salt makes another.
 
         Raises
         ------
@@ -130,42 +148,24 @@ class FeatureShards:
             stored = np.ascontiguousarray(vectors, dtype=DTYPES[dtype])
         _refuse_non_finite(ids, vectors, stored, dtype)
         ids = np.ascontiguousarray(ids, dtype=ID_DTYPE)
-        digest = _digest(ids, stored)
-        field = pa.field("element", pa.from_numpy_dtype(stored.dtype), nullable=False)
-        schema = pa.schema(
-            [
-                pa.field("image_id", ID_TYPE, nullable=False),
-                pa.field("view", pa.int16(), nullable=False),
-                pa.field("vector", pa.list_(field, stored.shape[1]), nullable=False),
-            ],
-            metadata={"icehouse.rows": str(len(ids)), "icehouse.sha256": digest},
-        )
-        flat = pa.array(stored.reshape(-1))
-        columns = [
-            ids_to_arrow(ids),
-            pa.array(np.zeros(len(ids), np.int16)),
-            pa.FixedSizeListArray.from_arrays(flat, type=schema.field("vector").type),
-        ]
-        sink = pa.BufferOutputStream()
-        pq.write_table(
-            pa.Table.from_arrays(columns, schema=schema),
-            sink,
-            row_group_size=ROW_GROUP_ROWS,
-            use_dictionary=False,
-            write_statistics=["image_id", "view"],
-            compression="none",
-        )
-        name = f"{self.folder}/{digest[:24]}.parquet"
-        self._files.commit(name, memoryview(sink.getvalue()))
+        views = np.zeros(len(ids), np.int16) if views is None else views
+        covered, salt, number = self.tombstones.covered(), "", 0
+        while True:
+            rows = RowDigest(ids, views, salt)
+            rows.add(stored)
+            digest = rows.hexdigest()
+            name = f"{self.folder}/{digest[:NAME_DIGITS]}.parquet"
+            if bare(name) not in covered:
+                break
+            number += 1
+            salt = str(number)
+        data = shard_bytes(self.encoder_id, ids, views, stored, digest=digest, salt=salt)
+        self._files.commit(name, data)
         return name
 
     def ids(self) -> IdArray:
         """Return the identities of all images that have a vector, shape (n,), unique."""
-        found = [np.empty(0, ID_DTYPE)]
-        for name in self.shards():
-            table = self._read(name, self._open(name), None, ["image_id", "view"])
-            found.append(ids_from_arrow(table["image_id"])[table["view"].to_numpy() == 0])
-        return np.unique(np.concatenate(found))
+        return read_listed(self._listing, self._read_ids)
 
     def load(self) -> FeatureMatrix:
         """Read all vectors of view 0 into one array.
@@ -178,62 +178,83 @@ class FeatureShards:
         Raises
         ------
         StoreCorrupt
-            A shard is damaged, or is none of this encoder.
+            A shard is damaged, or is none of this encoder. Checksums are not compared here,
+            for speed: that is what ``icehouse fsck`` is for.
         """
-        opened = [(name, self._open(name)) for name in self.shards()]
+        return read_listed(self._listing, self._load)
+
+    def _listing(self) -> list[str]:
+        # Tombstones first: one that is seen after its shards may have been carried out since.
+        return [*self.tombstones.names(), *self.shards()]
+
+    def _dead(self, names: list[str]) -> tuple[list[str], Mapping[str, IdArray]]:
+        """Divide a listing into the shards, and the dead images by shard."""
+        stones = [name for name in names if name.startswith(f"{self.tombstones.folder}/")]
+        return names[len(stones) :], dead_by_shard(map(self.tombstones.read, stones))
+
+    def _read_ids(self, names: list[str]) -> IdArray:
+        shards, dead = self._dead(names)
+        found = [np.empty(0, ID_DTYPE)]
+        for name in shards:
+            table = read_shard(name, open_shard(self._files, name), None, COLUMNS[:2])
+            ids = ids_from_arrow(table["image_id"])[table["view"].to_numpy() == 0]
+            found.append(ids[_alive(ids, dead.get(bare(name)))])
+        return np.unique(np.concatenate(found))
+
+    def _load(self, names: list[str]) -> FeatureMatrix:
+        shards, dead = self._dead(names)
+        opened = [(name, open_shard(self._files, name)) for name in shards]
         rows = sum(shard.metadata.num_rows for _, shard in opened)
         kinds = {shard.schema_arrow.field("vector").type for _, shard in opened}
         if len(kinds) > 1:
-            raise StoreCorrupt(f"{self.folder} holds vectors of several types: {kinds}")
+            raise StoreCorrupt(f"{self.folder} holds vectors of several types: {kinds}. {REMEDY}")
         kind = kinds.pop() if kinds else pa.list_(pa.float16(), 0)
         ids = np.empty(rows, ID_DTYPE)
-        views = np.empty(rows, np.int16)
+        counted = np.empty(rows, np.bool_)
         vectors = np.empty((rows, kind.list_size), kind.value_type.to_pandas_dtype())
         end = 0
         for name, shard in opened:
             for group in range(shard.metadata.num_row_groups):
-                table = self._read(name, shard, group, ["image_id", "view", "vector"])
+                table = read_shard(name, shard, group, COLUMNS)
                 start, end = end, end + len(table)
                 ids[start:end] = ids_from_arrow(table["image_id"])
-                views[start:end] = table["view"].to_numpy()
-                flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=True)
-                vectors[start:end] = flat.reshape(-1, kind.list_size)
+                counted[start:end] = table["view"].to_numpy() == 0
+                if bare(name) in dead:
+                    counted[start:end] &= _alive(ids[start:end], dead[bare(name)])
+                vectors[start:end] = flat_vectors(table)
         # Two writers at work at once may both have stored an image: keep its first row.
-        plain = np.flatnonzero(views == 0)
+        plain = np.flatnonzero(counted)
         _, first = np.unique(ids[plain], return_index=True)
         if len(first) < rows:
             keep = plain[np.sort(first)]
             ids, vectors = ids[keep], np.ascontiguousarray(vectors[keep])
         return FeatureMatrix(self.encoder_id, ids, vectors)
 
-    def _open(self, name: str) -> pq.ParquetFile:
+    def _read_card(self) -> dict[str, Any]:
+        name = f"{self.folder}/{CARD}"
         try:
-            path = self._files.path(name)
-            with readable(path):
-                shard = pq.ParquetFile(path, memory_map=True)
-            schema = shard.schema_arrow
-            rows = int((schema.metadata or {})[b"icehouse.rows"])
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            raise StoreCorrupt(f"shard {name} is damaged: {error!r}") from error
-        if schema.names != ["image_id", "view", "vector"] or rows != shard.metadata.num_rows:
-            raise StoreCorrupt(f"shard {name} has not the {rows} rows and columns that it states")
-        return shard
+            card: dict[str, Any] = json.loads(self._files.read(name))
+        except FileNotFoundError:
+            raise LookupFailed(f"the store has no features of encoder {self.encoder_id}") from None
+        except ValueError as error:
+            raise StoreCorrupt(f"{name} is not JSON: {error}. {REMEDY}") from error
+        return card
 
-    def _read(
-        self, name: str, shard: pq.ParquetFile, group: int | None, columns: list[str]
-    ) -> pa.Table:
+    def _canary_digest(self) -> str | None:
         try:
-            if group is None:
-                return shard.read(columns)
-            return shard.read_row_group(group, columns)
-        except (pa.ArrowException, OSError) as error:
-            raise StoreCorrupt(f"shard {name} is damaged: {error}") from error
+            return hashlib.sha256(self._files.read(f"{self.folder}/{CANARY}")).hexdigest()
+        except FileNotFoundError:
+            return None
 
 
-def _digest(ids: IdArray, vectors: npt.NDArray[np.floating[Any]]) -> str:
-    digest = hashlib.sha256(ids.view(np.uint8).data)
-    digest.update(vectors.view(np.uint8).data)
-    return digest.hexdigest()
+def card_digest(card: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what ``encoder.json`` says, its seal left out."""
+    said = {name: value for name, value in card.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _alive(ids: IdArray, dead: IdArray | None) -> npt.NDArray[np.bool_]:
+    return np.ones(len(ids), np.bool_) if dead is None else positions(ids, dead) < 0
 
 
 def _refuse_non_finite(

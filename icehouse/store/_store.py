@@ -32,6 +32,7 @@ from icehouse.store._labels import LabelLog
 
 FORMAT_VERSION = 1
 STORE_MANIFEST = "store.json"
+MANIFEST_TEXT = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Store:
     ----------
     path : Path
         Its folder.
+    files : Files, optional
+        The files below it, where they are not simply those of the folder.
 
     Attributes
     ----------
@@ -77,9 +80,9 @@ class Store:
     catalog : Catalog
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: Files | None = None) -> None:
         self.path = path
-        self.files = Files(path)
+        self.files = files or Files(path)
         self.catalog = Catalog(self.files)
 
     @classmethod
@@ -143,8 +146,7 @@ class Store:
             raise UsageError(
                 f"{path} exists and is not a store. Give another name, or an empty folder"
             )
-        text = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
-        Files(path).commit(STORE_MANIFEST, text.encode())
+        Files(path).commit(STORE_MANIFEST, MANIFEST_TEXT.encode())
         return cls(path)
 
     @classmethod

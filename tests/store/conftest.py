@@ -8,10 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import icehouse
+from icehouse.embedder import EmbedReport, embed, list_source
+from icehouse.heads import FitOptions, fit_head, list_heads, load_head
+from icehouse.heads._stored import load_folds
+from icehouse.store import Store
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -72,3 +78,74 @@ def read_only() -> Callable[[Path], tuple[str, ...]]:
         return _mounting(folder, mount)
 
     return protect
+
+
+@pytest.fixture(scope="session")
+def grown(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``photos`` and ``store``, embedded in three runs, with a head. Read only."""
+    folder = tmp_path_factory.mktemp("grown")
+    store = Store.create(folder / "store")
+    for last in (7, 14, 20):
+        for kind in ("disc", "stripes"):
+            (folder / "photos" / kind).mkdir(parents=True, exist_ok=True)
+            for number in range(last):
+                name = f"{kind}/{number:02d}.png"
+                if not (folder / "photos" / name).exists():
+                    shutil.copy2(pictures / name, folder / "photos" / name)
+        (folder / "photos" / "disc" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+        embed(store, list_source(folder / "photos"), "descriptor", dataset="shapes")
+    fit_head(store, "logistic", options=FitOptions(folds=3))
+    person = [(image, ("disc",)) for image in sorted(store.labels.present("shapes"))[:3]]
+    store.labels.record("shapes", person, annotator="ada", origin="review", note="looked at it")
+    return folder
+
+
+@pytest.fixture
+def damaged(grown: Path, tmp_path: Path) -> Store:
+    """A copy of the store of ``grown``, to be damaged."""
+    shutil.copytree(grown / "store", tmp_path / "store")
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def embed_again(grown: Path) -> Callable[[Store], EmbedReport]:
+    """Embed the photos of ``grown`` into a store."""
+
+    def run(store: Store) -> EmbedReport:
+        return embed(store, list_source(grown / "photos"), "descriptor", dataset="shapes")
+
+    return run
+
+
+Logical = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def logical() -> Callable[[Store], Logical]:
+    """Return all that a store holds, whatever files it lies in and in whatever order."""
+
+    def dump(store: Store) -> Logical:
+        held: Logical = {}
+        for name in store.catalog.datasets():
+            held[f"catalog/{name}"] = store.catalog.rows(name).sort_by("key").to_pylist()
+        for name in store.encoder_ids():
+            matrix = store.features(name).load()
+            order = np.argsort(matrix.ids)
+            held[f"features/{name}"] = matrix.ids[order].tobytes(), matrix.vectors[order].tobytes()
+            assert store.features(name).ids().tobytes() == matrix.ids[order].tobytes()
+            held[f"card/{name}"] = store.features(name).card
+            held[f"canary/{name}"] = store.files.read(f"features/{name}/canary.npy")
+        for task in store.labels.tasks() if store.has_labels else []:
+            said = [
+                (event.image_id, event.labels, event.annotator, event.origin, event.note)
+                for event in store.labels.events(task.name)
+            ]
+            held[f"labels/{task.name}"] = task, sorted(said), store.labels.present(task.name)
+        for card in list_heads(store):
+            stored = load_head(store, card.task, card.name)
+            arrays = {name: a.tobytes() for name, a in stored.head.to_arrays().items()}
+            folds = load_folds(store, card)
+            held[card.folder] = card, arrays, None if folds is None else folds.proba.tobytes()
+        return held
+
+    return dump

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from icehouse.errors import StoreUnwritable, UsageError
 from icehouse.store import Files, check_name
+from icehouse.store._files import read_listed
 
 
 @pytest.fixture
@@ -350,3 +351,65 @@ def test_every_name_is_refused_or_is_that_of_a_folder_directly_below(
 def test_a_name_that_is_no_text_is_refused_like_any_other() -> None:
     with pytest.raises(UsageError, match="cannot be the name of a dataset"):
         check_name("dataset", "\udc80")
+
+
+def test_files_are_read_and_opened_by_name(files: Files) -> None:
+    files.commit("a/b.bin", b"ice")
+    assert files.read("a/b.bin") == b"ice"
+    for mapped in (True, False):
+        assert files.open("a/b.bin", mapped=mapped).read() == b"ice"
+    assert files.exists("a/b.bin")
+    assert not files.exists("a")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        files.read("nowhere")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        files.open("nowhere")
+
+
+def test_files_are_removed_in_order_and_those_that_are_gone_are_no_error(files: Files) -> None:
+    for name in ("a/1", "a/2", "b/3"):
+        files.commit(name, b"")
+    files.remove("a/1", "a/1", "b/3")
+    assert files.walk() == ["a/2"]
+    files.remove()
+
+
+def test_a_moved_file_takes_the_next_name_that_is_free(files: Files) -> None:
+    for text in (b"one", b"two", b"three"):
+        files.commit("a", text)
+        files.move("a", "lost/a")
+    assert files.walk() == ["lost/a", "lost/a.1", "lost/a.2"]
+    assert [files.read(name) for name in files.walk()] == [b"one", b"two", b"three"]
+
+
+def test_walk_lists_everything_and_nothing_where_there_is_nothing(files: Files) -> None:
+    assert files.walk() == []
+    files.commit("b/c/d", b"")
+    files.commit("a", b"")
+    leave_temporary(files.path("b"), ".tmp-1", hours=0)
+    assert files.walk() == ["a", "b/.tmp-1", "b/c/d"]
+
+
+def test_the_age_of_a_file_is_in_seconds(files: Files) -> None:
+    files.commit("a", b"")
+    assert files.age("a") < 3600
+    leave_temporary(files.root, "old", hours=2)
+    assert files.age("old") >= 7200
+    assert files.age("gone") == 0
+
+
+def test_a_list_that_changes_while_it_is_made_is_made_again() -> None:
+    lists = iter([["old"], ["old", "new"], ["old", "new"]])
+    assert read_listed(lambda: next(lists), list) == ["old", "new"]
+
+
+def test_what_vanishes_while_it_is_read_is_listed_again() -> None:
+    there = ["old"]
+
+    def read(names: list[str]) -> list[str]:
+        if names == ["old"]:
+            there[:] = ["new"]
+            raise FileNotFoundError("old")
+        return names
+
+    assert read_listed(lambda: list(there), read) == ["new"]
