@@ -4,8 +4,8 @@ Whenever an encoder is opened for a store that knows it, it encodes them again. 
 changed since (a default of a library, an activation, a filter) shows here, before it can
 poison the store. An encoder that runs in another precision encodes them in float32 as well, where
 no rounding hides a change: the canary is float32 of shape (8, D), or (2, 8, D) where the second
-are those. A folder of weights may hold a ``canary.npy`` too, computed in float32, of shape (8, D): then
-the encoder has to give the vectors of those who made it from the first day on.
+are those. A folder of weights may hold a ``canary.npy`` too, of shape (8, D), computed in float32:
+then the encoder has to give the vectors of those who made it from the first day on.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Files:
         """Whether there is such a file."""
         with readable(self.path(name)):
             try:
-                return stat.S_ISREG(os.stat(self.path(name)).st_mode)
+                return stat.S_ISREG(self.path(name).stat().st_mode)
             except (FileNotFoundError, NotADirectoryError):
                 return False
 
