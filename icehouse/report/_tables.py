@@ -43,7 +43,7 @@ def embed_table(report: EmbedReport) -> Table:
 
 def rehearsal_table(rehearsal: Rehearsal) -> Table:
     """Return what a dry run found."""
-    shown = table("dry run, nothing is written", "", "")
+    table = new_table("dry run, nothing is written", "", "")
     rows: list[tuple[str, Any]] = [
         ("source", escape(rehearsal.source)),
         ("encoder", rehearsal.encoder_id),
@@ -55,7 +55,7 @@ def rehearsal_table(rehearsal: Rehearsal) -> Table:
     ]
     if rehearsal.estimate is not None:
         rows.append(("all of it would take", str(timedelta(seconds=round(rehearsal.estimate)))))
-    return fill(shown, rows)
+    return fill(table, rows)
 
 
 def _speed(speed: Speed | None, seconds: float) -> list[tuple[str, Any]]:
