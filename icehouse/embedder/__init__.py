@@ -1,13 +1,20 @@
 """The embedder: images in, vectors out."""
 
+from icehouse.embedder._again import read_again
 from icehouse.embedder._choose import choose_encoder, find_request, reopen_encoder
 from icehouse.embedder._decode import MAX_PIXELS, ImageInfo, decode, probe, read_file
 from icehouse.embedder._embed import EmbedOptions, embed
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
-from icehouse.embedder._manifest import list_manifest, list_source
+from icehouse.embedder._folder import list_folder
+from icehouse.embedder._manifest import list_manifest
+from icehouse.embedder._open import list_source
+from icehouse.embedder._origins import LocalFile
+from icehouse.embedder._paths import list_lines
+from icehouse.embedder._patience import Patience
 from icehouse.embedder._pictures import MIN_COSINE, similarity
 from icehouse.embedder._report import EmbedReport, Failure
-from icehouse.embedder._sources import Entry, Listing, list_folder
+from icehouse.embedder._select import Selection, select
+from icehouse.embedder._sources import Entry, Listing, Origin
 from icehouse.embedder._spec import EncoderSpec, PreprocessSpec
 from icehouse.embedder._threads import one_torch_thread
 
@@ -23,18 +30,25 @@ __all__ = [
     "Failure",
     "ImageInfo",
     "Listing",
+    "LocalFile",
+    "Origin",
+    "Patience",
     "PreprocessSpec",
+    "Selection",
     "choose_encoder",
     "decode",
     "embed",
     "find_request",
     "list_folder",
+    "list_lines",
     "list_manifest",
     "list_source",
     "one_torch_thread",
     "open_encoder",
     "probe",
+    "read_again",
     "read_file",
     "reopen_encoder",
+    "select",
     "similarity",
 ]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.embedder._decode import Pixels, decode, probe, read_file
+from icehouse.embedder._decode import Pixels, decode, probe
 from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._plan import error_row
@@ -187,7 +187,7 @@ class Pipeline:
     def _prepare(self, entry: Entry) -> tuple[CatalogRow, Pixels] | Outcome:
         identity = None
         try:
-            read = read_file(entry.path)
+            read = entry.origin.read()
             entry = replace(entry, bytes=len(read.data), mtime_ns=read.mtime_ns)
             identity = image_id(read.data)
             info = probe(read.data, self._max_pixels)

@@ -1,0 +1,214 @@
+"""What lies where in a tar: headers are read, bodies are passed over.
+
+Python's tarfile ends silently at a header that is damaged. This reader says what is wrong, looks
+for the next sound header, and goes on there.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from icehouse.embedder._origins import Blob
+from icehouse.errors import ImageErrorKind, SourceError
+
+BLOCK = 512
+MAX_HEADER = 2**20
+"""Bytes of an extended header; a name takes some hundred."""
+WINDOW = 2**20
+MAGIC, MAGIC_AT = b"ustar", 257
+GZIP = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+NO_BODY = (
+    tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE,
+    tarfile.FIFOTYPE,
+)  # fmt: skip
+LONG_NAME, LONG_LINK = tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
+EXTENDED = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+HEADERS = (LONG_NAME, LONG_LINK, tarfile.XGLTYPE, *EXTENDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a tar, or a place in it that cannot be read.
+
+    Attributes
+    ----------
+    name : str
+        Empty where a damaged header hides it.
+    at : int
+        Of its header, in bytes.
+    start, size : int
+        Of its body.
+    type : bytes
+        As the tar format has it.
+    target : str
+        That a link leads to.
+    error, detail : str or None
+        What is wrong with it.
+    """
+
+    name: str
+    at: int
+    start: int = 0
+    size: int = 0
+    type: bytes = tarfile.REGTYPE
+    target: str = ""
+    error: ImageErrorKind | None = None
+    detail: str | None = None
+
+
+@dataclass
+class _Ahead:
+    """What extended headers say of the member that follows them."""
+
+    name: str | None = None
+    target: str | None = None
+    size: int | None = None
+    sparse: bool = False
+    damage: str | None = None
+
+
+def members(blob: Blob) -> Iterator[Member]:
+    """Yield the members of a tar in their order, folders left out.
+
+    Raises
+    ------
+    SourceError
+        It is compressed.
+    ImageError
+        A part of it could not be read by the system.
+    """
+    at: int | None = 0
+    ahead = _Ahead()
+    while at is not None:
+        head = blob.read(at, BLOCK)
+        if at == 0:
+            _refuse_compressed(blob, head)
+        if len(head) < BLOCK:
+            where = "in the middle of a header" if head else "without its end mark"
+            detail = f"the archive ends {where}; images may be missing"
+            yield Member("", at, error=ImageErrorKind.TRUNCATED, detail=detail)
+            return
+        if not any(head):  # the end, unless archives were strung together
+            at = _next_header(blob, at + BLOCK)
+            continue
+        info, body = _parse(head), at + BLOCK
+        if info is None or (info.type in HEADERS and info.size > min(MAX_HEADER, blob.size - body)):
+            yield _damaged(at, "a damaged header")
+            at, ahead = _next_header(blob, at + 1), _Ahead()
+            continue
+        if info.type in HEADERS:
+            _extend(ahead, info.type, blob.read(body, info.size))
+            at = body + _padded(info.size)
+            continue
+        if info.type == tarfile.GNUTYPE_SPARSE:
+            ahead.sparse = True
+            body = _after_sparse_map(blob, at, head)
+        member = _member(info, ahead, at, body, blob.size)
+        if info.type != tarfile.DIRTYPE:
+            yield member
+        if member.error is ImageErrorKind.TRUNCATED:
+            return
+        at, ahead = member.start + _padded(member.size), _Ahead()
+
+
+def _parse(head: bytes) -> tarfile.TarInfo | None:
+    try:
+        info = tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except (tarfile.HeaderError, ValueError):
+        return None
+    return info if info.size >= 0 else None
+
+
+def _member(info: tarfile.TarInfo, ahead: _Ahead, at: int, body: int, end: int) -> Member:
+    size = info.size if ahead.size is None else ahead.size
+    size = 0 if info.type in NO_BODY else size
+    error = detail = None
+    if ahead.damage:
+        error, detail = ImageErrorKind.CORRUPT, ahead.damage
+    elif ahead.sparse:
+        error = ImageErrorKind.NOT_A_FILE
+        detail = "a sparse member; write the archive without --sparse"
+    if body + size > end:
+        error, left = ImageErrorKind.TRUNCATED, max(0, end - body)
+        detail = f"the archive ends after {left} of its {size} bytes"
+    name, target = ahead.name or info.name, ahead.target or info.linkname
+    return Member(name, at, body, size, info.type, target, error, detail)
+
+
+def _damaged(at: int, detail: str) -> Member:
+    return Member("", at, error=ImageErrorKind.CORRUPT, detail=f"{detail} at byte {at}")
+
+
+def _padded(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK
+
+
+def _extend(ahead: _Ahead, kind: bytes, body: bytes) -> None:
+    if kind == LONG_NAME:
+        ahead.name = _text(body.rstrip(b"\0"))
+    elif kind == LONG_LINK:
+        ahead.target = _text(body.rstrip(b"\0"))
+    elif kind in EXTENDED:
+        try:
+            for key, value in _records(body):
+                if key == b"path":
+                    ahead.name = _text(value)
+                elif key == b"linkpath":
+                    ahead.target = _text(value)
+                elif key == b"size":
+                    ahead.size = max(0, int(value))
+                elif key.startswith(b"GNU.sparse"):
+                    ahead.sparse = True
+        except ValueError as error:
+            ahead.damage = f"a damaged extended header ({error})"
+
+
+def _records(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the pairs of a PAX header: lines of ``LENGTH KEY=VALUE``."""
+    at = 0
+    while at < len(body) and body[at]:
+        digits = body[at:].split(b" ", 1)[0]
+        length = int(digits)
+        if length <= len(digits):
+            raise ValueError(f"a record of {length} bytes")
+        key, equals, value = body[at + len(digits) + 1 : at + length - 1].partition(b"=")
+        if not equals:
+            raise ValueError(f"no '=' in a record of {length} bytes")
+        yield key, value
+        at += length
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _after_sparse_map(blob: Blob, at: int, head: bytes) -> int:
+    at, more = at + BLOCK, head[482]
+    while more and at < blob.size:
+        block = blob.read(at, BLOCK)
+        at, more = at + BLOCK, block[504] if len(block) == BLOCK else 0
+    return at
+
+
+def _next_header(blob: Blob, at: int) -> int | None:
+    """Return where the next sound header begins, at whatever distance, if there is one."""
+    while True:
+        window = blob.read(at, WINDOW)
+        found = window.find(MAGIC, MAGIC_AT)
+        while found >= 0 and found - MAGIC_AT + BLOCK <= len(window):
+            if _parse(window[found - MAGIC_AT : found - MAGIC_AT + BLOCK]) is not None:
+                return at + found - MAGIC_AT
+            found = window.find(MAGIC, found + 1)
+        if at + len(window) >= blob.size:
+            return None
+        at += len(window) - BLOCK
+
+
+def _refuse_compressed(blob: Blob, head: bytes) -> None:
+    if head.startswith(GZIP):
+        raise SourceError(
+            f"{blob.name} is compressed, so that its members cannot be read one by one. Unpack "
+            "the compression and keep the tar, for instance: gunzip FILE.tar.gz"
+        )
