@@ -31,7 +31,7 @@ SURFACE = {
     "icehouse.embedder": [
         "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder", "EncoderRequest",
         "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "LocalFile", "Origin",
-        "Patience", "PreprocessSpec", "Selection", "choose_encoder", "decode", "embed",
+        "Network", "PreprocessSpec", "Selection", "choose_encoder", "decode", "embed",
         "find_request", "list_folder", "list_lines", "list_manifest", "list_source",
         "one_torch_thread", "open_encoder", "probe", "read_again", "read_file", "reopen_encoder",
         "select", "similarity",

@@ -81,7 +81,7 @@ def embed(
     from icehouse.embedder import (
         EmbedOptions,
         EncoderRequest,
-        Patience,
+        Network,
         Selection,
         list_lines,
         list_source,
@@ -92,13 +92,13 @@ def embed(
     from icehouse.store import Store
 
     selection = Selection(include or (), exclude or (), sample, limit)
-    patience = Patience(timeout)
+    network = Network(timeout)
     if source == "-":
         if dataset is None:
             raise UsageError("a list on standard input has no name; give one with --dataset NAME")
-        listing = list_lines(sys.stdin.buffer, patience)
+        listing = list_lines(sys.stdin.buffer, network)
     else:
-        listing = list_source(source, labels=labels, image_column=image_column, patience=patience)
+        listing = list_source(source, labels=labels, image_column=image_column, network=network)
     listing = select(listing, selection)
     opened = Store.open_or_create(store)
     request = EncoderRequest(encoder or _usual_encoder(opened), precision, vector_dtype)

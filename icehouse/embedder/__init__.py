@@ -7,10 +7,10 @@ from icehouse.embedder._embed import EmbedOptions, embed
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
 from icehouse.embedder._folder import list_folder
 from icehouse.embedder._manifest import list_manifest
+from icehouse.embedder._network import Network
 from icehouse.embedder._open import list_source
 from icehouse.embedder._origins import LocalFile
 from icehouse.embedder._paths import list_lines
-from icehouse.embedder._patience import Patience
 from icehouse.embedder._pictures import MIN_COSINE, similarity
 from icehouse.embedder._report import EmbedReport, Failure
 from icehouse.embedder._select import Selection, select
@@ -32,7 +32,7 @@ __all__ = [
     "Listing",
     "LocalFile",
     "Origin",
-    "Patience",
+    "Network",
     "PreprocessSpec",
     "Selection",
     "choose_encoder",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from icehouse.embedder._network import Network
 from icehouse.embedder._open import list_source
 from icehouse.embedder._origins import Lost
 from icehouse.embedder._paths import inspect_paths, is_url
-from icehouse.embedder._patience import Patience
 from icehouse.embedder._sources import Origin
 from icehouse.errors import IcehouseError, ImageErrorKind
 
-BRIEFLY = Patience(seconds=10, tries=2)
+BRIEFLY = Network(seconds=10, tries=2)
 
 
 def read_again(source: str, key: str) -> bytes:
@@ -41,7 +41,7 @@ def read_again(source: str, key: str) -> bytes:
 def _origins(source: str) -> tuple[dict[str, Origin], str]:
     """Return where the images of a source lie, and what to say of others."""
     try:
-        listing = list_source(source, labels=False, patience=BRIEFLY)
+        listing = list_source(source, labels=False, network=BRIEFLY)
     except IcehouseError as error:
         return {}, str(error)
     return {e.key: e.origin for e in listing.entries}, f"{source} no longer has it"

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from icehouse.embedder import _canary
+from icehouse.embedder._ahead import read_ahead
 from icehouse.embedder._choose import find_request
 from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest, like, open_encoder
@@ -110,7 +111,7 @@ def embed(
     started = time.perf_counter()
     pipeline = Pipeline(
         work.encoder,
-        work.plan.todo,
+        read_ahead(work.plan.todo),
         listing.source,
         work.done,
         batch_size=options.batch_size,

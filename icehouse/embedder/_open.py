@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pyarrow.parquet as pq
 from icehouse.embedder._folder import files_below, list_files
 from icehouse.embedder._kinds import Kind, files_of, kind_of_file, kind_of_folder, stem
 from icehouse.embedder._manifest import list_manifest
+from icehouse.embedder._network import Network
 from icehouse.embedder._origins import LocalBlob
 from icehouse.embedder._paths import is_url
-from icehouse.embedder._patience import Patience
 from icehouse.embedder._sources import Listing, printable
 from icehouse.embedder._table import holds_images, list_tables
 from icehouse.embedder._tar import expand, list_tars
+from icehouse.embedder._urls import list_url
 from icehouse.errors import SourceError
 
 TARS_BELOW = "/*.tar"
@@ -28,7 +30,7 @@ def list_source(
     *,
     labels: bool = True,
     image_column: str | None = None,
-    patience: Patience | None = None,
+    network: Network | None = None,
 ) -> Listing:
     """List the images of a source; none is read.
 
@@ -42,7 +44,7 @@ def list_source(
         Whether to take the labels.
     image_column : str, optional
         Of a table; by default it is found by its type.
-    patience : Patience, optional
+    network : Network, optional
         With URLs.
 
     Raises
@@ -55,9 +57,7 @@ def list_source(
     text, column = _with_column(os.fspath(source))
     column = image_column or column
     if is_url(text):
-        from icehouse.embedder._urls import list_url  # fsspec is needed by nothing else
-
-        return list_url(text, labels=labels, image_column=column, patience=patience)
+        return list_url(text, labels=labels, image_column=column, network=network)
     path = Path(text.removesuffix(TARS_BELOW)).expanduser().absolute()
     if path.is_dir():
         return _folder(path, labels, column)
@@ -97,9 +97,22 @@ def _tars(paths: list[str], prefixes: list[str], source: str, labels: bool) -> L
 def _tables(
     folder: Path, names: list[str], source: Path, labels: bool, column: str | None
 ) -> Listing:
-    blobs = [(name, _blob(f"{folder}/{name}")) for name in names]
+    blobs = [(name, _blob(f"{folder}/{name}")) for name in _without_caches(folder, names)]
     called = printable(source.name if source.is_dir() else source.stem)
     return list_tables(blobs, str(source), called, labels=labels, image_column=column)
+
+
+def _without_caches(folder: Path, names: list[str]) -> list[str]:
+    """Leave out what ``datasets`` put beside the files of a dataset that it saved."""
+    saved: dict[str, set[str]] = {}
+    for place in {name.rpartition("/")[0] for name in names}:
+        try:
+            state = json.loads((folder / place / "state.json").read_text("utf-8"))
+            saved[place] = {file["filename"] for file in state["_data_files"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    parts = [name.rpartition("/") for name in names]
+    return ["".join(part) for part in parts if part[2] in saved.get(part[0], {part[2]})]
 
 
 def _blob(path: str) -> LocalBlob:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from icehouse.embedder._folder import inspect
-from icehouse.embedder._patience import Patience
+from icehouse.embedder._network import Network
 from icehouse.embedder._sources import Entry, Listing, printable
 from icehouse.errors import SourceError
 
@@ -17,9 +17,7 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def inspect_paths(
-    paths: Sequence[str], folder: str, patience: Patience | None = None
-) -> list[Entry]:
+def inspect_paths(paths: Sequence[str], folder: str, network: Network | None = None) -> list[Entry]:
     """Look at files from outside.
 
     Parameters
@@ -27,7 +25,7 @@ def inspect_paths(
     paths : sequence of str
         Which are the keys: absolute, relative to the folder, or URLs.
     folder : str
-    patience : Patience, optional
+    network : Network, optional
         With URLs.
     """
     urls = [path for path in paths if is_url(path)]
@@ -35,21 +33,21 @@ def inspect_paths(
     if urls:
         from icehouse.embedder._urls import inspect_urls
 
-        seen = dict(zip(urls, inspect_urls(urls, patience or Patience()), strict=True))
+        seen = dict(zip(urls, inspect_urls(urls, network or Network()), strict=True))
     return [
         seen[path] if path in seen else inspect(os.path.join(folder, path), printable(path))
         for path in paths
     ]
 
 
-def list_lines(lines: Iterable[bytes], patience: Patience | None = None) -> Listing:
+def list_lines(lines: Iterable[bytes], network: Network | None = None) -> Listing:
     """List the files that lines name, for instance those of ``find``.
 
     Parameters
     ----------
     lines : iterable of bytes
         A path or URL each; empty lines and repetitions are left out.
-    patience : Patience, optional
+    network : Network, optional
 
     Returns
     -------
@@ -69,5 +67,5 @@ def list_lines(lines: Iterable[bytes], patience: Patience | None = None) -> List
             "find photos -name '*.jpg' | icehouse embed - --dataset photos"
         )
     folder = Path.cwd()
-    entries = inspect_paths(paths, str(folder), patience)
+    entries = inspect_paths(paths, str(folder), network)
     return Listing(str(folder), "", entries, handed_in=True)

@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
@@ -71,7 +71,7 @@ class Pipeline:
     Parameters
     ----------
     encoder : Encoder
-    entries : list of Entry
+    entries : iterable of Entry
     source : str
         Where the entries come from.
     done : frozenset of bytes
@@ -85,7 +85,7 @@ class Pipeline:
     def __init__(
         self,
         encoder: Encoder,
-        entries: list[Entry],
+        entries: Iterable[Entry],
         source: str,
         done: frozenset[bytes],
         *,

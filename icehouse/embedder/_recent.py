@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from icehouse.embedder._background import begin, fill
+
 T = TypeVar("T")
 
 
@@ -32,14 +34,13 @@ class Recent(Generic[T]):
         """Return what ``load`` gives, or what it gave; wait where another thread loads it."""
         future, mine = self._claim(name)
         if mine:
-            _fill(future, load)
+            fill(future, load)
         return future.result()
 
     def ahead(self, name: Hashable, load: Callable[[], T]) -> None:
         """Begin to load what will be asked for soon."""
-        future, mine = self._claim(name)
-        if mine:
-            threading.Thread(target=_fill, args=(future, load), daemon=True).start()
+        if name not in self:
+            begin(lambda: self.get(name, load))
 
     def __contains__(self, name: Hashable) -> bool:
         with self._lock:
@@ -55,10 +56,3 @@ class Recent(Generic[T]):
             while len(self._held) > self._keep:
                 self._held.popitem(last=False)
             return future, True
-
-
-def _fill(future: Future[T], load: Callable[[], T]) -> None:
-    try:
-        future.set_result(load())
-    except BaseException as error:
-        future.set_exception(error)

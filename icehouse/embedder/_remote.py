@@ -10,15 +10,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import fsspec
-
 from icehouse.embedder._decode import FileBytes
-from icehouse.embedder._patience import Patience, words
+from icehouse.embedder._network import Network, words
 from icehouse.embedder._recent import Recent
 from icehouse.errors import ImageError, ImageErrorKind, MissingExtra, SourceError, UsageError
 
-BLOCK = 8 * 2**20
-"""Bytes asked for at once of a file that is read in parts."""
 BLOCKS_KEPT = 8
 TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified",
          "created")  # fmt: skip
@@ -26,7 +22,7 @@ SUMS = ("ETag", "etag", "md5Hash", "Content-MD5", "Digest", "crc32c", "checksum"
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
-def open_url(url: str, patience: Patience) -> tuple[Any, str]:
+def open_url(url: str, network: Network) -> tuple[Any, str]:
     """Return the file system of a URL, and the path in it.
 
     Raises
@@ -36,8 +32,10 @@ def open_url(url: str, patience: Patience) -> tuple[Any, str]:
     SourceError
         No such protocol, or what the URL leads through cannot be opened.
     """
-    try:
-        return patience.call(lambda: fsspec.url_to_fs(url))
+    import fsspec  # only now: most sources are on a disk
+
+    try:  # a chain, such as a zip at a URL, is read already now
+        return network.call(lambda: fsspec.url_to_fs(url)) if "::" in url else fsspec.url_to_fs(url)
     except ImportError as error:
         protocol = url.partition("://")[0]
         if protocol in ("s3", "s3a"):
@@ -73,12 +71,12 @@ class RemoteFile:
     path: str
     size: int | None
     stamp: int | None
-    patience: Patience
+    network: Network
 
     def read(self) -> FileBytes:
         """Read all of it."""
         try:
-            data = self.patience.call(self._whole)
+            data = self.network.call(self._whole)
         except Exception as error:
             raise ImageError(ImageErrorKind.UNREADABLE, words(error)) from error
         if not data:
@@ -110,7 +108,7 @@ class RemoteBlob:
     name: str
     size: int
     stamp: int | None
-    patience: Patience
+    network: Network
     recent: Recent[bytes] = field(repr=False)
 
     def read(self, start: int, length: int) -> bytes:
@@ -118,11 +116,12 @@ class RemoteBlob:
         end = min(start + length, self.size)
         if start >= end:
             return b""
+        block = self.network.block
         try:
-            blocks = [self._block(n) for n in range(start // BLOCK, (end - 1) // BLOCK + 1)]
+            blocks = [self._block(n) for n in range(start // block, (end - 1) // block + 1)]
         except Exception as error:
             raise ImageError(ImageErrorKind.UNREADABLE, words(error)) from error
-        first = start % BLOCK
+        first = start % block
         whole = blocks[0] if len(blocks) == 1 else b"".join(blocks)
         return whole[first : first + end - start]
 
@@ -133,13 +132,14 @@ class RemoteBlob:
     def _block(self, number: int) -> bytes:
         data = self.recent.get((self.name, number), lambda: self._fetch(number))
         following = number + 1
-        if (self.name, number - 1) in self.recent and following * BLOCK < self.size:
+        if (self.name, number - 1) in self.recent and following * self.network.block < self.size:
             self.recent.ahead((self.name, following), lambda: self._fetch(following))
         return data
 
     def _fetch(self, number: int) -> bytes:
-        start = number * BLOCK
-        return self.patience.call(lambda: self._part(start, min(start + BLOCK, self.size)))
+        start = number * self.network.block
+        end = min(start + self.network.block, self.size)
+        return self.network.call(lambda: self._part(start, end))
 
     def _part(self, start: int, end: int) -> bytes:
         data: bytes = self.fs.cat_file(self.path, start=start, end=end)

@@ -74,7 +74,8 @@ class TableFile:
             )
             data: bytes | None = cells[row].as_py()
         except (pa.ArrowException, OSError) as error:
-            raise ImageError(ImageErrorKind.CORRUPT, f"its part of the table: {error}") from error
+            detail = f"its part of the table: {' '.join(str(error).split())}"
+            raise ImageError(ImageErrorKind.CORRUPT, detail) from error
         return data
 
     def _read(self, column: str, group: int) -> pa.ChunkedArray:

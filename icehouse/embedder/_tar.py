@@ -169,7 +169,7 @@ def _entry(key: str, blob: Blob, member: Member, beside: dict[str, Any], layout:
 
 
 def _parts(name: str) -> list[str]:
-    return [part for part in name.split("/") if part not in ("", ".")]
+    return [part for part in name.split("/") if part and part != "."]
 
 
 def _stem(key: str) -> str:

@@ -113,15 +113,46 @@ def members(blob: Blob) -> Iterator[Member]:
         at, ahead = member.start + _padded(member.size), _Ahead()
 
 
-def _parse(head: bytes) -> tarfile.TarInfo | None:
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What one block of 512 bytes says of a member."""
+
+    name: str
+    size: int
+    type: bytes
+    target: str
+
+
+def _parse(head: bytes) -> _Header | None:
+    """Read a header; None where its checksum or a number is wrong."""
     try:
-        info = tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
-    except (tarfile.HeaderError, ValueError):
+        size, told = _number(head[124:136]), _number(head[148:156])
+    except ValueError:
         return None
-    return info if info.size >= 0 else None
+    total = sum(head) - sum(head[148:156]) + 8 * ord(" ")
+    if told != total:  # some old programs took the bytes for signed ones
+        high = sum(byte > 127 for byte in head[:148] + head[156:])
+        if told != total - 256 * high:
+            return None
+    name, kind = _text(head[:100]), head[156:157]
+    if head[257:263] == b"ustar\0" and head[345]:
+        name = f"{_text(head[345:500])}/{name}"
+    if kind == tarfile.AREGTYPE and name.endswith("/"):
+        kind = tarfile.DIRTYPE
+    return _Header(name, size, kind, _text(head[157:257]))
 
 
-def _member(info: tarfile.TarInfo, ahead: _Ahead, at: int, body: int, end: int) -> Member:
+def _number(digits: bytes) -> int:
+    """Read a number: octal digits, or after a byte 128 in base 256."""
+    if digits[0] == 0x80:
+        return int.from_bytes(digits[1:])
+    number = int(digits.split(b"\0", 1)[0].strip() or b"0", 8)
+    if number < 0:
+        raise ValueError("negative")
+    return number
+
+
+def _member(info: _Header, ahead: _Ahead, at: int, body: int, end: int) -> Member:
     size = info.size if ahead.size is None else ahead.size
     size = 0 if info.type in NO_BODY else size
     error = detail = None
@@ -133,7 +164,7 @@ def _member(info: tarfile.TarInfo, ahead: _Ahead, at: int, body: int, end: int) 
     if body + size > end:
         error, left = ImageErrorKind.TRUNCATED, max(0, end - body)
         detail = f"the archive ends after {left} of its {size} bytes"
-    name, target = ahead.name or info.name, ahead.target or info.linkname
+    name, target = ahead.name or info.name, ahead.target or info.target
     return Member(name, at, body, size, info.type, target, error, detail)
 
 
@@ -147,9 +178,9 @@ def _padded(size: int) -> int:
 
 def _extend(ahead: _Ahead, kind: bytes, body: bytes) -> None:
     if kind == LONG_NAME:
-        ahead.name = _text(body.rstrip(b"\0"))
+        ahead.name = _text(body)
     elif kind == LONG_LINK:
-        ahead.target = _text(body.rstrip(b"\0"))
+        ahead.target = _text(body)
     elif kind in EXTENDED:
         try:
             for key, value in _records(body):
@@ -181,7 +212,7 @@ def _records(body: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
+    return name.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
 def _after_sparse_map(blob: Blob, at: int, head: bytes) -> int:

@@ -11,9 +11,9 @@ from urllib.parse import unquote, urljoin
 
 from icehouse.embedder._kinds import Kind, files_of, kind_of_file, kind_of_folder, stem
 from icehouse.embedder._manifest import list_rows
+from icehouse.embedder._network import Network, words
 from icehouse.embedder._origins import Lost
 from icehouse.embedder._paths import is_url
-from icehouse.embedder._patience import Patience, words
 from icehouse.embedder._recent import Recent
 from icehouse.embedder._remote import BLOCKS_KEPT, RemoteBlob, RemoteFile, open_url, stamp_of
 from icehouse.embedder._sources import Entry, Layout, Listing, printable
@@ -34,18 +34,18 @@ class _Place:
     url: str
     fs: Any
     path: str
-    patience: Patience
+    network: Network
 
     def info(self, path: str) -> Mapping[str, Any]:
         """Return what the file system says of a file."""
-        return self.patience.call(lambda: _info(self.fs, path))
+        return self.network.call(lambda: _info(self.fs, path))
 
     def blob(self, path: str, url: str, info: Mapping[str, Any], recent: Recent[bytes]) -> Any:
         """Open a file that is read in parts."""
         if info.get("size") is None:
             raise SourceError(f"{url} does not say its size; copy it first")
         size = int(info["size"])
-        return RemoteBlob(self.fs, path, url, size, stamp_of(info), self.patience, recent)
+        return RemoteBlob(self.fs, path, url, size, stamp_of(info), self.network, recent)
 
 
 def list_url(
@@ -53,7 +53,7 @@ def list_url(
     *,
     labels: bool = True,
     image_column: str | None = None,
-    patience: Patience | None = None,
+    network: Network | None = None,
 ) -> Listing:
     """List what is at a URL: a folder, a manifest, tars, tables, or one image.
 
@@ -64,13 +64,13 @@ def list_url(
     MissingExtra, UsageError
         The package that speaks its protocol is not installed.
     """
-    patience = patience or Patience()
+    network = network or Network()
     if url.rpartition("/")[2].lower().endswith(".zip") and "::" not in url:
         url = f"zip://::{url}"
     names = expand(url)
     if len(names) > 1:
-        return _tars([(each, _open(each, patience)) for each in names], url, labels)
-    place = _open(url, patience)
+        return _tars([(each, _open(each, network)) for each in names], url, labels)
+    place = _open(url, network)
     try:
         kind = kind_of_file(posixpath.basename(place.path.partition("?")[0]))
         if kind is Kind.CSV:
@@ -78,7 +78,7 @@ def list_url(
         info = place.info(place.path)
         if info.get("type") != "directory" and info.get("mimetype") != "text/html":
             return _file(place, kind, info, labels, image_column)
-        longer = replace(patience, seconds=patience.seconds * LISTING)
+        longer = replace(network, seconds=network.seconds * LISTING)
         found = longer.call(lambda: place.fs.find(place.path, detail=True))
         return _folder(place, _below(place, found), labels, image_column)
     except FileNotFoundError as error:
@@ -89,12 +89,12 @@ def list_url(
         raise SourceError(f"{url} cannot be listed: {words(error)}") from error
 
 
-def inspect_urls(urls: Sequence[str], patience: Patience) -> list[Entry]:
+def inspect_urls(urls: Sequence[str], network: Network) -> list[Entry]:
     """Look at files from outside, several at once; their keys are the URLs."""
 
     def look(url: str) -> Entry:
         try:
-            place = _open(url, patience, listing=False)
+            place = _open(url, network, listing=False)
             info = place.info(place.path)
         except SourceError as error:
             return _lost(url, str(error))
@@ -110,11 +110,11 @@ def inspect_urls(urls: Sequence[str], patience: Patience) -> list[Entry]:
         return list(pool.map(look, urls))
 
 
-def _open(url: str, patience: Patience, *, listing: bool = True) -> _Place:
-    fs, path = open_url(url, patience)
+def _open(url: str, network: Network, *, listing: bool = True) -> _Place:
+    fs, path = open_url(url, network)
     if listing:
         fs.invalidate_cache()  # what was there earlier in this process
-    return _Place(url, fs, path, patience)
+    return _Place(url, fs, path, network)
 
 
 def _info(fs: Any, path: str) -> Mapping[str, Any]:
@@ -188,14 +188,14 @@ def _tars(places: Sequence[tuple[str, _Place]], source: str, labels: bool) -> Li
 
 def _manifest(place: _Place, labels: bool) -> Listing:
     try:
-        file = RemoteFile(place.fs, place.path, None, None, place.patience)
+        file = RemoteFile(place.fs, place.path, None, None, place.network)
         data = file.read().data
     except ImageError as error:
         raise SourceError(f"{place.url} cannot be read as a table: {error.detail}") from error
 
     def inspect(paths: Sequence[str]) -> list[Entry]:
         urls = [_beside(place, path) for path in paths]
-        entries = inspect_urls(urls, place.patience)
+        entries = inspect_urls(urls, place.network)
         return [replace(e, key=printable(p)) for e, p in zip(entries, paths, strict=True)]
 
     return list_rows(data, place.url, _name(place.url), inspect, labels=labels)
@@ -250,7 +250,7 @@ def _entry(place: _Place, key: str, path: str, info: Mapping[str, Any]) -> Entry
         return _lost(key, info["lost"])
     size = None if info.get("size") is None else int(info["size"])
     stamp = stamp_of(info)
-    return Entry(key, RemoteFile(place.fs, path, size, stamp, place.patience), size, stamp)
+    return Entry(key, RemoteFile(place.fs, path, size, stamp, place.network), size, stamp)
 
 
 def _lost(key: str, detail: str) -> Entry:

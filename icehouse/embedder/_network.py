@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
+from icehouse.embedder._background import begin
 from icehouse.errors import IcehouseError
 
 T = TypeVar("T")
@@ -18,8 +17,8 @@ FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryErr
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to wait for a network.
+class Network:
+    """How to use a network: how long to wait for it, and how much to ask for at once.
 
     Attributes
     ----------
@@ -28,11 +27,14 @@ class Patience:
     tries : int
     pause : float
         Seconds before the second try; each further pause is three times as long.
+    block : int
+        Bytes asked for at once of a file that is read in parts.
     """
 
     seconds: float = 30.0
     tries: int = 3
     pause: float = 0.5
+    block: int = 8 * 2**20
 
     def call(self, work: Callable[[], T]) -> T:
         """Return what ``work`` gives; raise what it raised at the last try."""
@@ -48,15 +50,7 @@ class Patience:
     def _once(self, work: Callable[[], T]) -> T:
         # In a thread of its own, since a library may hang in spite of all its own limits; such
         # a thread is left behind.
-        answer: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                answer.set_result(work())
-            except BaseException as error:
-                answer.set_exception(error)
-
-        threading.Thread(target=run, daemon=True).start()
+        answer = begin(work)
         try:
             return answer.result(self.seconds)
         except TimeoutError:
