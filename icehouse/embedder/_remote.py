@@ -172,7 +172,7 @@ class _Reader(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        data = self._blob.read(self._at, len(buffer))
+        data = self._blob.read(self._at, min(len(buffer), self._blob.network.block))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -130,7 +130,7 @@ def _sort_in(shard: _Shard, blob: Blob, prefix: str, member: Member) -> None:
         try:
             record = shard.beside.setdefault(_stem(key), {})
             record.update(_said(blob, member, suffix))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             kind, detail = ImageErrorKind.CORRUPT, str(error)
             shard.broken.append(Entry(key, Lost(kind, detail), error=kind, detail=detail))
 

@@ -63,6 +63,7 @@ class _Ahead:
     """What extended headers say of the member that follows them."""
 
     name: str | None = None
+    real_name: str | None = None
     target: str | None = None
     size: int | None = None
     sparse: bool = False
@@ -108,9 +109,11 @@ def members(blob: Blob) -> Iterator[Member]:
         member = _member(info, ahead, at, body, blob.size)
         if info.type != tarfile.DIRTYPE:
             yield member
-        if member.error is ImageErrorKind.TRUNCATED:
-            return
-        at, ahead = member.start + _padded(member.size), _Ahead()
+        ahead = _Ahead()
+        if member.error is ImageErrorKind.TRUNCATED:  # or a damaged size: more may follow
+            at = _next_header(blob, body)
+        else:
+            at = body + _padded(member.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def _member(info: _Header, ahead: _Ahead, at: int, body: int, end: int) -> Membe
     if body + size > end:
         error, left = ImageErrorKind.TRUNCATED, max(0, end - body)
         detail = f"the archive ends after {left} of its {size} bytes"
-    name, target = ahead.name or info.name, ahead.target or info.target
+    name, target = ahead.real_name or ahead.name or info.name, ahead.target or info.target
     return Member(name, at, body, size, info.type, target, error, detail)
 
 
@@ -184,14 +187,15 @@ def _extend(ahead: _Ahead, kind: bytes, body: bytes) -> None:
     elif kind in EXTENDED:
         try:
             for key, value in _records(body):
-                if key == b"path":
+                if key == b"GNU.sparse.name":
+                    ahead.real_name = _text(value)
+                elif key == b"path":
                     ahead.name = _text(value)
                 elif key == b"linkpath":
                     ahead.target = _text(value)
                 elif key == b"size":
                     ahead.size = max(0, int(value))
-                elif key.startswith(b"GNU.sparse"):
-                    ahead.sparse = True
+                ahead.sparse |= key.startswith(b"GNU.sparse")
         except ValueError as error:
             ahead.damage = f"a damaged extended header ({error})"
 

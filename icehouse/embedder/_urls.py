@@ -94,7 +94,7 @@ def inspect_urls(urls: Sequence[str], network: Network) -> list[Entry]:
 
     def look(url: str) -> Entry:
         try:
-            place = _open(url, network, listing=False)
+            place = _open(url, network)
             info = place.info(place.path)
         except SourceError as error:
             return _lost(url, str(error))
@@ -110,10 +110,9 @@ def inspect_urls(urls: Sequence[str], network: Network) -> list[Entry]:
         return list(pool.map(look, urls))
 
 
-def _open(url: str, network: Network, *, listing: bool = True) -> _Place:
+def _open(url: str, network: Network) -> _Place:
     fs, path = open_url(url, network)
-    if listing:
-        fs.invalidate_cache()  # what was there earlier in this process
+    fs.invalidate_cache()  # what was there earlier in this process
     return _Place(url, fs, path, network)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from PIL import Image
 
 from icehouse.embedder import EmbedOptions, EmbedReport, embed, list_lines, list_source, read_again
 from icehouse.errors import Interrupted
-from icehouse.store import Store
+from icehouse.store import Store, image_id
 
 KINDS = (
     "folder", "manifest", "tar", "shards", "parquet", "hf", "arrow", "zip", "memory", "s3",
@@ -93,7 +95,7 @@ def sources(
     pq.write_table(table, root / "again.parquet")
     url, client = bucket
     memory = fsspec.filesystem("memory")
-    with __import__("zipfile").ZipFile(root / "photos.zip", "w") as archive:
+    with zipfile.ZipFile(root / "photos.zip", "w") as archive:
         for file in files:
             name = str(file.relative_to(photos))
             archive.write(file, name)
@@ -203,7 +205,6 @@ def test_a_stopped_run_goes_on_where_it_was(
 @pytest.fixture
 def interrupt() -> Callable[[int], Any]:
     """Return a progress that presses Ctrl-C after so many inputs."""
-    import signal
 
     def make(after: int) -> Any:
         def progress(done: int, total: int, errors: int) -> None:
@@ -221,14 +222,32 @@ def interrupt() -> Callable[[int], Any]:
 def test_an_image_is_found_again_by_what_the_catalog_says(
     kind: str, sources: dict[str, str], store: Store
 ) -> None:
-    from icehouse.store import image_id
-
     freeze(store, sources[kind])
     places = store.places().values()
     local = kind in ("folder", "manifest")
     for place in list(places)[::7]:
         assert (place.path is not None) == local
         assert image_id(read_again(place.source, place.key)) == place.image_id
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_what_was_taken_out_of_a_file_is_gone_and_the_rest_is_not_encoded_again(
+    kind: str, photos: Path, tmp_path: Path, store: Store
+) -> None:
+    files, path = sorted(photos.rglob("*.png")), tmp_path / f"x.{kind}"
+
+    def write(number: int) -> None:
+        if kind == "tar":
+            write_tar(path, photos, files[:number])
+        else:
+            pq.write_table(table_of(photos).slice(0, number), path)
+
+    write(10)
+    assert freeze(store, str(path)).encoded == 10
+    write(7)
+    report = freeze(store, str(path))
+    assert (report.inputs, report.encoded, report.reused, report.gone) == (7, 0, 7, 3)
+    assert len(store.catalog.rows("d")) == 7
 
 
 def test_a_list_of_paths_and_urls_is_a_source(

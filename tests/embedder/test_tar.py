@@ -98,7 +98,7 @@ def test_a_number_as_a_label_in_json_is_its_text(tmp_path: Path) -> None:
     assert said(list_source(tmp_path / "x.tar")) == {"1.png": (("0",), None)}
 
 
-@pytest.mark.parametrize("text", [b"[1]", b"{", b"\xff"])
+@pytest.mark.parametrize("text", [b"[1]", b"{", b"\xff", b"[" * 100_000])
 def test_json_that_is_no_object_is_a_typed_entry(tmp_path: Path, text: bytes) -> None:
     write(tmp_path / "x.tar", ("1.png", A), ("1.json", text))
     listing = list_source(tmp_path / "x.tar")
@@ -259,6 +259,18 @@ def test_a_damaged_extended_header_is_a_typed_entry(tmp_path: Path, record: byte
     head = info.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0")
     (tmp_path / "y.tar").write_bytes(head + path.read_bytes())
     assert errors(list_source(tmp_path / "y.tar")) == {"1.png": "corrupt"}
+
+
+def test_a_damaged_size_costs_no_later_member(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.tar", ("1.png", A), ("2.png", B))
+    record = b"22 size=999999999999\n"
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, len(record)
+    head = info.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0")
+    (tmp_path / "y.tar").write_bytes(head + path.read_bytes())
+    listing = list_source(tmp_path / "y.tar")
+    assert errors(listing) == {"1.png": "truncated"}
+    assert sound(listing) == {"2.png": B}
 
 
 def test_a_tar_that_changed_meanwhile_is_not_read(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from icehouse.embedder._recent import Recent
 from icehouse.errors import ImageError, SourceError, UsageError
 from icehouse.store import Store
 
-SOON = Network(seconds=0.3, tries=3, pause=0.01)
+SOON = Network(seconds=0.5, tries=3, pause=0.01)
 
 
 def png(seed: int) -> bytes:
@@ -207,7 +207,7 @@ def test_a_listing_that_fails_is_a_source_error(site: Site) -> None:
         list_source(f"{site.url}/nowhere.png", network=SOON)
     site.files = {"/x.csv": b"path\n1.png\n"}
     site.faults = {"/x.csv": ("stall", 3)}
-    with pytest.raises(SourceError, match=r"cannot be read as a table: no answer within 0\.3 s"):
+    with pytest.raises(SourceError, match=r"cannot be read as a table: no answer within 0\.5 s"):
         list_source(f"{site.url}/x.csv", network=SOON)
     with pytest.raises(SourceError, match=r"cannot be listed|nothing at"):
         list_source("http://127.0.0.1:1/p/", network=SOON)
