@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from icehouse.embedder._cells import SAID, extra_of, labels_of, split_of
+from icehouse.embedder._network import Network
 from icehouse.embedder._paths import inspect_paths
 from icehouse.embedder._sources import Entry, Listing, printable
 from icehouse.errors import SourceError
@@ -20,7 +21,9 @@ Inspect = Callable[[Sequence[str]], list[Entry]]
 _TEXT = ("path", *SAID)
 
 
-def list_manifest(manifest: Path, *, labels: bool = True) -> Listing:
+def list_manifest(
+    manifest: Path, *, labels: bool = True, network: Network | None = None
+) -> Listing:
     """List the images of a manifest.
 
     Parameters
@@ -32,6 +35,8 @@ def list_manifest(manifest: Path, *, labels: bool = True) -> Listing:
         Further columns are kept with the image.
     labels : bool
         Whether to take the labels.
+    network : Network, optional
+        With URLs among the paths.
 
     Raises
     ------
@@ -44,7 +49,7 @@ def list_manifest(manifest: Path, *, labels: bool = True) -> Listing:
         raise SourceError(f"there is no manifest {manifest}")
 
     def inspect(paths: Sequence[str]) -> list[Entry]:
-        return inspect_paths(paths, str(manifest.parent))
+        return inspect_paths(paths, str(manifest.parent), network)
 
     try:
         data = manifest.read_bytes()

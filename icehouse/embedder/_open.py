@@ -54,7 +54,7 @@ def list_source(
     MissingExtra
         A package for the URL is not installed.
     """
-    text, column = _with_column(os.fspath(source))
+    text, column = _with_column(os.fspath(source).removeprefix("file://"))
     column = image_column or column
     if is_url(text):
         return list_url(text, labels=labels, image_column=column, network=network)
@@ -66,7 +66,7 @@ def list_source(
         return _tars(names, [f"{stem(name)}/" for name in names], str(path), labels)
     kind = kind_of_file(path.name)
     if kind is Kind.CSV or (kind is Kind.PARQUET and not (column or _holds_images(path))):
-        return list_manifest(path, labels=labels)
+        return list_manifest(path, labels=labels, network=network)
     if kind is Kind.TARS:
         return _tars([str(path)], [""], str(path), labels)
     if kind in (Kind.PARQUET, Kind.TABLES):

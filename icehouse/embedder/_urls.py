@@ -150,27 +150,24 @@ def _folder(
     """List a folder; ``found`` has what is known of each file by its name below the folder."""
     if not found:
         raise SourceError(f"{place.url} holds no files; give the one with the images")
-    kind, root = kind_of_folder(found), place.url.rstrip("/")
-    if kind is Kind.TARS:
-        names = files_of(kind, found)
+    kind, root, name = kind_of_folder(found), place.url.rstrip("/"), _last(place.url)
+    if kind is not Kind.IMAGES:
         recent: Recent[bytes] = Recent(BLOCKS_KEPT)
-        blobs = [place.blob(found[n]["name"], f"{root}/{n}", found[n], recent) for n in names]
-        prefixes = [f"{name.rpartition('.')[0]}/" for name in names]
-        return list_tars(blobs, prefixes, place.url, _name(place.url), labels=labels)
-    if kind is Kind.TABLES:
-        recent = Recent(BLOCKS_KEPT)
         files = [
-            (name, place.blob(found[name]["name"], f"{root}/{name}", found[name], recent))
-            for name in files_of(kind, found)
+            (each, place.blob(found[each]["name"], f"{root}/{each}", found[each], recent))
+            for each in files_of(kind, found)
         ]
-        return list_tables(files, place.url, _name(place.url), labels=labels, image_column=column)
+        if kind is Kind.TABLES:
+            return list_tables(files, place.url, name, labels=labels, image_column=column)
+        prefixes = [f"{each.rpartition('.')[0]}/" for each, _ in files]
+        return list_tars([blob for _, blob in files], prefixes, place.url, name, labels=labels)
     layout = Layout.of_folders((n.partition("/")[0] for n in found if "/" in n), labels)
     entries = []
-    for name, info in sorted(found.items()):
-        said, split = layout.read(name.split("/"))
-        entry = _entry(place, printable(name), info["name"], info)
+    for below, info in sorted(found.items()):
+        said, split = layout.read(below.split("/"))
+        entry = _entry(place, printable(below), info["name"], info)
         entries.append(replace(entry, labels=said, split=split))
-    return Listing(place.url, _name(place.url), entries)
+    return Listing(place.url, name, entries)
 
 
 def _tars(places: Sequence[tuple[str, _Place]], source: str, labels: bool) -> Listing:
@@ -258,8 +255,13 @@ def _lost(key: str, detail: str) -> Entry:
 
 
 def _name(url: str) -> str:
-    """Return what a dataset from a URL is called: its last part, without a suffix."""
-    parts = [part.rpartition("://")[2] for part in url.split("::")]
-    last = next((part for part in parts if part.strip("/")), "")
-    name = stem(last.partition("?")[0])
-    return printable(name.partition("{")[0].rstrip("-_.") or name)
+    """Return what a dataset from a file at a URL is called: its name without a suffix."""
+    name = stem(_last(url))
+    return name.partition("{")[0].rstrip("-_.") or name
+
+
+def _last(url: str) -> str:
+    """Return the last part of a URL; of a chain, of the first link that has a path."""
+    paths = [part.rpartition("://")[2].partition("?")[0].strip("/") for part in url.split("::")]
+    last = next((path for path in paths if path), "")
+    return printable(stem(last) if last.endswith(".zip") else posixpath.basename(last))
