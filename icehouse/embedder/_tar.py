@@ -31,10 +31,23 @@ _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 @dataclass
 class _Shard:
-    """What one tar holds: images by key, what stands beside them, and what is wrong."""
+    """What one tar holds.
+
+    Attributes
+    ----------
+    images : dict
+        Parts of the name and member by key.
+    beside : dict
+        What ``.cls`` and ``.json`` say, by what their names share with an image.
+    unclear : list of Entry
+        Those that say nothing that can be understood.
+    broken : list of Entry
+        What else is wrong.
+    """
 
     images: dict[str, tuple[list[str], Member]] = field(default_factory=dict)
     beside: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unclear: list[Entry] = field(default_factory=list)
     broken: list[Entry] = field(default_factory=list)
 
 
@@ -98,7 +111,13 @@ def _read(blob: Blob, prefix: str) -> _Shard:
             _sort_in(shard, blob, prefix, _linked(member, bodies))
     except ImageError as error:
         raise SourceError(f"{blob.name} cannot be read: {error.detail}") from error
+    about = {_stem(key) for key in shard.images}  # other files may be called .json too
+    shard.broken += [entry for entry in shard.unclear if _stem(entry.key) in about]
     return shard
+
+
+def _broken(key: str, kind: ImageErrorKind, detail: str) -> Entry:
+    return Entry(key, Lost(kind, detail), error=kind, detail=detail)
 
 
 def _linked(member: Member, bodies: dict[str, Member]) -> Member:
@@ -115,15 +134,14 @@ def _linked(member: Member, bodies: dict[str, Member]) -> Member:
 
 def _sort_in(shard: _Shard, blob: Blob, prefix: str, member: Member) -> None:
     parts = _parts(member.name)
-    if not member.name:
-        kind, detail = member.error or ImageErrorKind.CORRUPT, member.detail or ""
-        key = f"{prefix}byte {member.at}"
-        shard.broken.append(Entry(key, Lost(kind, detail), error=kind, detail=detail))
-    if not parts or any(part.startswith(".") and part != ".." for part in parts):
+    key = prefix + (printable("/".join(parts)) or f"byte {member.at}")
+    suffix = _suffix(key)
+    hidden = any(part.startswith(".") and part != ".." for part in parts)
+    if member.error is not None and (hidden or suffix not in IMAGE_SUFFIXES):
+        shard.broken.append(_broken(key, member.error, member.detail or ""))
+    elif hidden or not parts:
         return
-    key = prefix + printable("/".join(parts))
-    suffix = _suffix(parts[-1])
-    if suffix in IMAGE_SUFFIXES:
+    elif suffix in IMAGE_SUFFIXES:
         shard.images.pop(key, None)  # of two members of one name, the later one counts
         shard.images[key] = parts, member
     elif suffix in ("cls", "json"):
@@ -131,13 +149,12 @@ def _sort_in(shard: _Shard, blob: Blob, prefix: str, member: Member) -> None:
             record = shard.beside.setdefault(_stem(key), {})
             record.update(_said(blob, member, suffix))
         except (ValueError, RecursionError) as error:
-            kind, detail = ImageErrorKind.CORRUPT, str(error)
-            shard.broken.append(Entry(key, Lost(kind, detail), error=kind, detail=detail))
+            shard.unclear.append(_broken(key, ImageErrorKind.CORRUPT, str(error)))
 
 
 def _said(blob: Blob, member: Member, suffix: str) -> Iterator[tuple[str, Any]]:
-    if member.error is not None or member.size > MAX_SIDECAR:
-        raise ValueError(member.detail or f"{member.size} bytes are too many for a .{suffix}")
+    if member.size > MAX_SIDECAR:
+        raise ValueError(f"{member.size} bytes are too many for a .{suffix}")
     text = blob.read(member.start, member.size).decode()
     if suffix == "cls":
         return iter([(".cls", text.strip())])

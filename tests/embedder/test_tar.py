@@ -106,6 +106,19 @@ def test_json_that_is_no_object_is_a_typed_entry(tmp_path: Path, text: bytes) ->
     assert sound(listing) == {"1.png": A}
 
 
+def test_json_about_no_image_is_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "x.tar", ("1.png", A), ("index.json", b"[1]"), ("2.cls", b"\xff"))
+    assert errors(list_source(tmp_path / "x.tar")) == {}
+
+
+@pytest.mark.parametrize("name", ["2.npy", "2.json", ".hidden.png"])
+def test_a_tar_that_ends_in_what_is_no_image_says_so(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "x.tar", ("1.png", A), (name, b"x" * 5000), ("3.png", C))
+    path.write_bytes(path.read_bytes()[:3000])
+    assert errors(list_source(path)) == {name: "truncated"}
+    assert sound(list_source(path)) == {"1.png": A}
+
+
 def test_entries_carry_the_size_of_the_member_and_the_time_of_the_tar(tmp_path: Path) -> None:
     path = write(tmp_path / "x.tar", ("1.png", A))
     os.utime(path, ns=(1, 1_600_000_000_000_000_007))
