@@ -13,7 +13,7 @@
     │   ├── StoreCorrupt         a stored file is damaged
     │   ├── StoreUnreadable      no permission to read it
     │   └── StoreUnwritable      no permission, or no space left
-    ├── SourceError              a folder or manifest cannot be read as a source
+    ├── SourceError              a folder, manifest, tar, table or URL is no source
     ├── ImageError               one input cannot become a picture; kept as a typed row
     ├── EncoderError             an encoder cannot be used
     │   ├── UnknownEncoder       its name is not understood
@@ -124,18 +124,18 @@ class StoreUnwritable(StoreError):
 
 
 class SourceError(IcehouseError):
-    """A folder or manifest cannot be read as a source of images."""
+    """A folder, manifest, tar, table or URL cannot be read as a source of images."""
 
 
 class ImageErrorKind(StrEnum):
     """Why an input is not a picture; the value is what the catalog stores."""
 
     UNREADABLE = "unreadable"
-    """The system refused to read it (permission, disk, removed meanwhile)."""
+    """The system or a network refused to read it (permission, disk, removed meanwhile)."""
     NOT_A_FILE = "not-a-file"
-    """A broken link, FIFO, socket, device or folder where a file was expected."""
+    """A link, FIFO, socket, device or folder where a file was expected."""
     EMPTY = "empty"
-    """Zero bytes."""
+    """Zero bytes, or an empty cell."""
     NOT_AN_IMAGE = "not-an-image"
     """Its bytes are of no picture format known here."""
     TRUNCATED = "truncated"

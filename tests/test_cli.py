@@ -186,10 +186,32 @@ def test_forget_asks_and_forgets(photos, monkeypatch):
     assert "is sound: 0 images, 0 vectors" in shown
 
 
+def test_a_list_on_standard_input_is_a_source(photos, monkeypatch):
+    text = io.TextIOWrapper(io.BytesIO(b"photos/disc/01.png\nphotos/stripes/02.png\n"))
+    monkeypatch.setattr(sys, "stdin", text)
+    words = ["embed", "-", "--dataset", "listed", "-s", "listed.icehouse", "-e", "descriptor"]
+    report = lines(photos, *words)[0]
+    assert (report["dataset"], report["encoded"]) == ("listed", 2)
+    store = Store.open(photos / "listed.icehouse")
+    assert all(place.path.is_file() for place in store.places().values())
+
+
+def test_a_part_of_a_source_can_be_embedded(photos):
+    words = ["embed", "photos", "-s", "part.icehouse", "-e", "descriptor", "--include", "disc/*"]
+    report = lines(photos, *words, "--exclude", "*/broken.png", "--sample", "9", "--limit", "4")[0]
+    assert (report["inputs"], report["encoded"], report["gone"]) == (4, 4, 0)
+    report = lines(photos, "embed", "photos", "-s", "part.icehouse")[0]
+    assert (report["encoded"], report["reused"], report["gone"]) == (36, 4, 0)
+
+
 WRONG = [
     (["embed", "nowhere", "-s", "x"], 1, "there is no folder"),
     (["embed", "empty", "-s", "x"], 1, "holds no files"),
     (["embed", "nopath.csv", "-s", "x"], 1, "has no column 'path'"),
+    (["embed", "-", "-s", "x"], 2, "give one with --dataset NAME"),
+    (["embed", "nowhere.tar", "-s", "x"], 1, "nowhere.tar cannot be read"),
+    (["embed", "nothing://x", "-s", "x"], 1, "Protocol not known"),
+    (["embed", "photos", "-s", "x", "--include", "bird/*"], 2, "fits --include and --exclude"),
     (["embed", "photos", "-s", "full"], 2, "exists and is not a store"),
     (["embed", "photos", "-s", "y", "-e", "resnet"], 1, "no encoder 'resnet'"),
     (["embed", "photos", "-s", "x", "-e", "timm:local-dir:empty"], 1, "no config.json"),

@@ -4,8 +4,12 @@ import contextlib
 import re
 import shlex
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -23,6 +27,7 @@ def workplace(pictures, tmp_path):
         for number in range(20):
             with Image.open(pictures / kind / f"{number:02d}.png") as image:
                 image.convert("RGB").save(tmp_path / "photos" / name / f"{number}.jpg", quality=95)
+    write_sources(tmp_path)
     (tmp_path / "new").mkdir()
     with Image.open(pictures / "disc" / "03.png") as image:
         image.rotate(90).save(tmp_path / "new" / "a.png")
@@ -30,6 +35,25 @@ def workplace(pictures, tmp_path):
     (tmp_path / "photos.csv").write_text(blocks(tutorial, "csv")[0])
     with contextlib.chdir(tmp_path):
         yield tmp_path
+
+
+def write_sources(folder):
+    """The photos as a tar, two tars, a zip and a table."""
+    files = sorted((folder / "photos").rglob("*.jpg"))
+    (folder / "shards").mkdir()
+    for name, some in (
+        ("photos.tar", files),
+        ("shards/part-000.tar", files[::2]),
+        ("shards/part-001.tar", files[1::2]),
+    ):
+        with tarfile.open(folder / name, "w") as tar:
+            for file in some:
+                tar.add(file, file.relative_to(folder / "photos"))
+    with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
+        for file in files:
+            archive.write(file, file.relative_to(folder / "photos"))
+    columns = {"image": [f.read_bytes() for f in files], "label": [f.parent.name for f in files]}
+    pq.write_table(pa.table(columns), folder / "table.parquet")
 
 
 def blocks(text, language):
@@ -44,7 +68,7 @@ def commands(path):
                 yield shlex.split(words)
 
 
-@pytest.mark.parametrize("path", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("path", ["README.md", "docs/tutorial.md", "docs/sources.md"])
 def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
     found = list(commands(path))
     assert len(found) >= 7

@@ -32,12 +32,12 @@ SURFACE = {
     ],
     "icehouse.embedder": [
         "ENGINES", "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder",
-        "EncoderRequest", "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "Opened",
-        "PictureOptions", "PreprocessSpec", "Rehearsal", "Speed",
-        "choose_encoder",
-        "decode", "embed", "enough", "find_request", "list_folder", "list_manifest", "list_source",
-        "one_torch_thread", "open_encoder", "open_on", "probe", "read_file",
-        "rehearse", "reopen_encoder", "similarity",
+        "EncoderRequest", "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "LocalFile",
+        "Network", "Opened", "Origin", "PictureOptions", "PreprocessSpec", "Rehearsal",
+        "Selection", "Speed", "choose_encoder", "decode", "embed", "enough", "find_request",
+        "list_folder", "list_lines", "list_manifest", "list_source", "one_torch_thread",
+        "open_encoder", "open_on", "probe", "read_again", "read_file", "rehearse",
+        "reopen_encoder", "select", "similarity",
     ],
     "icehouse.heads": [
         "KINDS", "FitOptions", "Fractions", "Head", "HeadCard", "LabelledSet", "Metrics",

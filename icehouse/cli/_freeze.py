@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,12 @@ DEFAULT_ENCODER = "clip:ViT-B-32/laion2b_s34b_b79k"
 @app.command()
 def embed(
     source: Annotated[
-        Path, typer.Argument(help="Folder of images, or a manifest (.csv, .parquet).")
+        str,
+        typer.Argument(
+            help="Folder of images; manifest (.csv, .parquet); tars (.tar, a folder of them, "
+            "a-{00..09}.tar); Parquet or Hugging Face dataset with image bytes; zip; "
+            "URL of any of these (s3://, gs://, https://); or - for a list on standard input."
+        ),
     ],
     store: StorePath,
     encoder: Annotated[
@@ -38,7 +44,21 @@ def embed(
     task: Annotated[
         str | None, typer.Option("--task", "-t", help="Task of its labels. Default: the dataset.")
     ] = None,
-    labels: Annotated[bool, typer.Option(help="Take labels from class folders.")] = True,
+    labels: Annotated[bool, typer.Option(help="Take labels from the source.")] = True,
+    image_column: Annotated[
+        str | None, typer.Option(help="Of a table with image bytes. Default: found by its type.")
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Only keys that fit, e.g. 'train/*'. Repeatable.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="No keys that fit. Repeatable.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="So many at random, always the same.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many by key.")] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for one answer of a network.")
+    ] = 30.0,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -87,22 +107,33 @@ def embed(
     from icehouse.embedder import (
         EmbedOptions,
         EncoderRequest,
+        Network,
         PictureOptions,
+        Selection,
+        list_lines,
         list_source,
         rehearse,
+        select,
     )
     from icehouse.embedder import embed as run
     from icehouse.report import EmbedProgress, embed_table, rehearsal_table
     from icehouse.store import Store
 
-    listing = list_source(source, labels=labels)
+    selection = Selection(include or (), exclude or (), sample, limit)
+    network = Network(timeout)
+    if source == "-":
+        if dataset is None:
+            raise UsageError("a list on standard input has no name; give one with --dataset NAME")
+        listing = list_lines(sys.stdin.buffer, network)
+    else:
+        listing = list_source(source, labels=labels, image_column=image_column, network=network)
+    listing = select(listing, selection)
     options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine)
     pictures = PictureOptions(decode, resize, tuple(adjust or ()), normalise)
     if dry_run is not None:
         known = Store.open(store) if store.exists() else None
-        request = EncoderRequest(
-            encoder or _usual_encoder(known), precision, vector_dtype, pictures
-        )
+        name = encoder or _usual_encoder(known)
+        request = EncoderRequest(name, precision, vector_dtype, pictures)
         rehearsal = rehearse(listing, request, dry_run, options=options)
         show([rehearsal], json_lines, rehearsal_table(rehearsal))
         return

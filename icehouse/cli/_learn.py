@@ -83,9 +83,11 @@ def predict(
 
 
 def _files(folder: Path) -> list[Path]:
-    from icehouse.embedder import list_folder
+    from icehouse.embedder import LocalFile, list_folder
 
-    return [folder / e.path.relative_to(folder.absolute()) for e in list_folder(folder).entries]
+    found = [entry.origin for entry in list_folder(folder).entries]
+    files = [Path(origin.path) for origin in found if isinstance(origin, LocalFile)]
+    return [folder / file.relative_to(folder.absolute()) for file in files]
 
 
 def _pairs(settings: list[str] | None) -> dict[str, str]:

@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -44,10 +43,10 @@ Enough = Callable[[int, int], tuple[int, int]]
 
 @dataclass(frozen=True)
 class FileBytes:
-    """What was read of a file, and its time of change in nanoseconds at that moment."""
+    """What was read of an input, and its stamp (see ``Entry.mtime_ns``) at that moment."""
 
     data: bytes
-    mtime_ns: int
+    mtime_ns: int | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class ImageInfo:
     height: int
 
 
-def read_file(path: Path) -> FileBytes:
+def read_file(path: str | os.PathLike[str]) -> FileBytes:
     """Read a regular file without ever waiting for one that is not.
 
     Raises

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from icehouse.embedder import _canary
+from icehouse.embedder._ahead import read_ahead
 from icehouse.embedder._choose import find_request, request_of
 from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest
@@ -116,7 +117,7 @@ def embed(
     started = time.perf_counter()
     pipeline = Pipeline(
         work.opened.encoder,
-        work.plan.todo,
+        read_ahead(work.plan.todo),
         listing.source,
         work.done,
         batch_size=options.batch_size,
@@ -192,7 +193,10 @@ def _check_task(store: Store, listing: Listing, task: str) -> str:
 
 def _record_labels(store: Store, listing: Listing, dataset: str, task: str) -> None:
     if _classes(listing) and dataset in store.catalog.datasets():
-        store.labels.ensure_task(task, _kind(listing), _classes(listing))
+        # Of a part, also the classes of what was left out and embedded earlier.
+        known = store.catalog.rows(dataset, ["labels"])["labels"] if listing.left_out else []
+        earlier = {label for labels in known for label in labels.as_py() or ()}
+        store.labels.ensure_task(task, _kind(listing), _classes(listing) | earlier)
         record_claims(store.catalog, store.labels, dataset, task)
 
 

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from icehouse.embedder._sources import SPLITS, Listing, inspect, list_folder, printable
+from icehouse.embedder._cells import SAID, extra_of, labels_of, split_of
+from icehouse.embedder._network import Network
+from icehouse.embedder._paths import inspect_paths
+from icehouse.embedder._sources import Entry, Listing, printable
 from icehouse.errors import SourceError
 
-SUFFIXES = (".csv", ".parquet")
-LABELS_SEPARATOR = ";"
-_TEXT = ("path", "label", "labels", "split")
+Inspect = Callable[[Sequence[str]], list[Entry]]
+_TEXT = ("path", *SAID)
 
 
-def list_source(path: str | Path, *, labels: bool = True) -> Listing:
-    """List a folder, or the images of a manifest (a file .csv or .parquet)."""
-    path = Path(path).expanduser().absolute()
-    if path.suffix.lower() in SUFFIXES and not path.is_dir():
-        return list_manifest(path, labels=labels)
-    return list_folder(path, labels=labels)
-
-
-def list_manifest(manifest: Path, *, labels: bool = True) -> Listing:
+def list_manifest(
+    manifest: Path, *, labels: bool = True, network: Network | None = None
+) -> Listing:
     """List the images of a manifest.
 
     Parameters
     ----------
     manifest : Path
-        Columns: ``path`` (relative to the manifest, or absolute); optionally ``label`` or
+        Columns: ``path`` (relative to the manifest, absolute, or a URL); optionally ``label`` or
         ``labels`` (in CSV separated by semicolons; a semicolon alone says that no class
         applies); optionally ``split`` (train, val, test). An empty cell says nothing.
         Further columns are kept with the image.
     labels : bool
         Whether to take the labels.
+    network : Network, optional
+        With URLs among the paths.
 
     Raises
     ------
@@ -47,54 +45,80 @@ def list_manifest(manifest: Path, *, labels: bool = True) -> Listing:
         ``label`` and ``labels``.
     """
     manifest = manifest.expanduser().absolute()
-    table = _read(manifest)
+    if not manifest.is_file():
+        raise SourceError(f"there is no manifest {manifest}")
+
+    def inspect(paths: Sequence[str]) -> list[Entry]:
+        return inspect_paths(paths, str(manifest.parent), network)
+
+    try:
+        data = manifest.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{manifest} cannot be read as a table: {error}") from error
+    return list_rows(data, str(manifest), printable(manifest.stem), inspect, labels=labels)
+
+
+def list_rows(
+    data: bytes, source: str, name: str, inspect: Inspect, *, labels: bool = True
+) -> Listing:
+    """List the images of a manifest whose bytes were read.
+
+    Parameters
+    ----------
+    data : bytes
+    source : str
+        Its path or URL; whether it is Parquet is told by its end.
+    name : str
+    inspect : callable
+        Returns an entry for each of some paths.
+    labels : bool
+    """
+    table = _read(data, source)
     names = set(table.column_names)
     if "path" not in names:
         raise SourceError(
-            f"{manifest} has no column 'path'. It has: {', '.join(table.column_names)}. "
+            f"{source} has no column 'path'. It has: {', '.join(table.column_names)}. "
             "Name the column of file names 'path'"
         )
     if {"label", "labels"} <= names:
         raise SourceError(
-            f"{manifest} has both 'label' and 'labels'; keep 'label' (one for each image) "
+            f"{source} has both 'label' and 'labels'; keep 'label' (one for each image) "
             "or 'labels' (any number)"
         )
     records = table.to_pylist()
-    _refuse_bad_paths(manifest, [record["path"] for record in records])
-    extra_names = [name for name in table.column_names if name not in _TEXT]
+    paths = [record["path"] for record in records]
+    _refuse_bad_paths(source, paths)
+    further = [column for column in table.column_names if column not in _TEXT]
     entries = [
-        inspect(
-            manifest.parent / record["path"],
-            printable(record["path"]),
-            _labels(record) if labels else None,
-            _split(record.get("split")),
-            _extra(record, extra_names),
+        replace(
+            entry,
+            labels=labels_of(record) if labels else None,
+            split=split_of(record.get("split")),
+            extra=extra_of(record, further),
         )
-        for record in records
+        for entry, record in zip(inspect(paths), records, strict=True)
     ]
     entries.sort(key=lambda entry: entry.key)
-    return Listing(str(manifest), printable(manifest.stem), entries, "labels" in names and labels)
+    return Listing(source, name, entries, "labels" in names and labels)
 
 
-def _read(manifest: Path) -> pa.Table:
-    if not manifest.is_file():
-        raise SourceError(f"there is no manifest {manifest}")
+def _read(data: bytes, source: str) -> pa.Table:
     try:
-        if manifest.suffix.lower() == ".parquet":
-            table = pa.parquet.read_table(manifest)
+        if source.lower().endswith(".parquet"):
+            table = pa.parquet.read_table(pa.BufferReader(data))
         else:
             types = {name: pa.string() for name in _TEXT}
             convert = pa.csv.ConvertOptions(
                 column_types=types, null_values=[""], strings_can_be_null=True
             )
-            table = pa.csv.read_csv(manifest, convert_options=convert)
+            table = pa.csv.read_csv(io.BytesIO(data), convert_options=convert)
         if len(set(table.column_names)) < len(table.column_names):
-            raise SourceError(f"{manifest} has two columns of one name: {table.column_names}")
+            raise SourceError(f"{source} has two columns of one name: {table.column_names}")
         table = _as_text(table)
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{manifest} cannot be read as a table: {error}") from error
+        raise SourceError(f"{source} cannot be read as a table: {error}") from error
     if not len(table):
-        raise SourceError(f"{manifest} lists no images")
+        raise SourceError(f"{source} lists no images")
     return table
 
 
@@ -111,37 +135,13 @@ def _as_text(table: pa.Table) -> pa.Table:
     return table
 
 
-def _refuse_bad_paths(manifest: Path, paths: list[str | None]) -> None:
+def _refuse_bad_paths(source: str, paths: list[str | None]) -> None:
     seen: dict[str, int] = {}
     for row, path in enumerate(paths, start=1):
         if not path:
-            raise SourceError(f"{manifest}: row {row} has no path")
+            raise SourceError(f"{source}: row {row} has no path")
         if path in seen:
             raise SourceError(
-                f"{manifest}: rows {seen[path]} and {row} are both {path!r}; keep one row an image"
+                f"{source}: rows {seen[path]} and {row} are both {path!r}; keep one row an image"
             )
         seen[path] = row
-
-
-def _labels(record: dict[str, Any]) -> tuple[str, ...] | None:
-    if record.get("label"):
-        return (record["label"],)
-    many: str | Iterable[Any] | None = record.get("labels")
-    if many is None or many == "":
-        return None
-    if isinstance(many, str):
-        parts = many.split(LABELS_SEPARATOR)
-    else:
-        parts = [str(each) for each in many if each is not None]
-    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
-
-
-def _split(text: str | None) -> str | None:
-    return SPLITS.get(text.lower(), text) if text else None
-
-
-def _extra(record: dict[str, Any], names: list[str]) -> str | None:
-    if not names:
-        return None
-    kept = {name: record[name] for name in names if record[name] is not None}
-    return json.dumps(kept, default=str, ensure_ascii=False, sort_keys=True)

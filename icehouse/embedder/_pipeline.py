@@ -10,14 +10,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.embedder._decode import Pixels, decode, probe, read_file
+from icehouse.embedder._decode import Pixels, decode, probe
 from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._layout import enough
 from icehouse.embedder._memory import keep_freed_memory
@@ -73,7 +73,7 @@ class Pipeline:
     Parameters
     ----------
     encoder : Encoder
-    entries : list of Entry
+    entries : iterable of Entry
     source : str
         Where the entries come from.
     done : frozenset of bytes
@@ -88,7 +88,7 @@ class Pipeline:
     def __init__(
         self,
         encoder: Encoder,
-        entries: list[Entry],
+        entries: Iterable[Entry],
         source: str,
         done: frozenset[bytes],
         *,
@@ -202,7 +202,7 @@ class Pipeline:
     def _prepare(self, entry: Entry) -> tuple[CatalogRow, Pixels] | Outcome:
         identity = None
         try:
-            read = read_file(entry.path)
+            read = entry.origin.read()
             entry = replace(entry, bytes=len(read.data), mtime_ns=read.mtime_ns)
             identity = image_id(read.data)
             info = probe(read.data, self._max_pixels)

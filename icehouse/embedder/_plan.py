@@ -73,7 +73,7 @@ def make_plan(
         if entry.error is not None:
             plan.errors[entry.error] += 1
             _note(plan, row, error_row(entry, listing.source, entry.error, entry.detail))
-        elif row is None or (row.bytes, row.mtime_ns) != (entry.bytes, entry.mtime_ns):
+        elif row is None or not _unchanged(row, entry):
             plan.todo.append(entry)
         elif row.image_id is not None and row.image_id in done:
             plan.reused += 1
@@ -84,7 +84,7 @@ def make_plan(
         else:
             plan.todo.append(entry)
     listed = {entry.key for entry in listing.entries}
-    for key in known.keys() - listed:
+    for key in known.keys() - listed - listing.left_out:
         plan.rows.append(replace(known[key], gone=True))
         plan.gone += 1
     return plan
@@ -107,9 +107,11 @@ def refuse_stranger(dataset: str, listing: Listing, known: dict[str, CatalogRow]
         The dataset came from elsewhere, and none of its keys is listed here.
     """
     before = {row.source for row in known.values()}
-    if not known or listing.source in before:
+    if not known or (listing.source in before and not listing.handed_in):
         return
-    if not any(entry.key in known for entry in listing.entries):
+    if not any(entry.key in known for entry in listing.entries) and not (
+        known.keys() & listing.left_out
+    ):
         raise UsageError(
             f"dataset {dataset!r} was made from {sorted(str(s) for s in before)[0]}, and "
             f"{listing.source} has no file in common with it. Name the new one: --dataset NAME"
@@ -125,6 +127,11 @@ def _described(row: CatalogRow, entry: Entry, source: str) -> CatalogRow:
 def _note(plan: Plan, before: CatalogRow | None, now: CatalogRow) -> None:
     if now != before:
         plan.rows.append(now)
+
+
+def _unchanged(row: CatalogRow, entry: Entry) -> bool:
+    same = entry.mtime_ns is not None and row.mtime_ns == entry.mtime_ns
+    return same and entry.bytes in (None, row.bytes)
 
 
 def _again(error: str, retry_errors: bool) -> bool:

@@ -1,16 +1,14 @@
-"""Where images come from: a folder, or a manifest. A source lists inputs; it reads none."""
+"""What a source is: a listing of inputs, each of which knows how it is read. It reads none."""
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
-from icehouse.errors import ImageErrorKind, SourceError
-from icehouse.store import STORE_MANIFEST
+from icehouse.embedder._decode import FileBytes
+from icehouse.errors import ImageErrorKind
 
 SPLITS = {
     "train": "train",
@@ -21,6 +19,15 @@ SPLITS = {
     "test": "test",
     "testing": "test",
 }
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+
+
+class Origin(Protocol):
+    """Where the bytes of one input lie. ``read`` may be called from several threads at once."""
+
+    def read(self) -> FileBytes:
+        """Return the bytes, or raise :class:`icehouse.errors.ImageError`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,11 @@ class Entry:
     ----------
     key : str
         Its name inside the source.
-    path : Path
+    origin : Origin
+        Reads it.
     bytes, mtime_ns : int or None
-        From the file system; None where it refused.
+        Its size, None where only reading tells it; and a number that changes when it does: the
+        time of change where there is one, else one made of a checksum.
     labels : tuple of str or None
         None where the source says nothing; () where it says that no class applies.
     split : str or None
@@ -44,7 +53,7 @@ class Entry:
     """
 
     key: str
-    path: Path
+    origin: Origin
     bytes: int | None = None
     mtime_ns: int | None = None
     labels: tuple[str, ...] | None = None
@@ -61,89 +70,56 @@ class Listing:
     Attributes
     ----------
     source : str
-        The absolute path of the folder or manifest.
+        Opens it again: an absolute path, a pattern of paths, or a URL; for a table of images
+        with ``#`` and the column.
     name : str
         What the dataset is called when nobody says otherwise.
     entries : list of Entry
-        Sorted by key; no key twice.
+        In the order in which they are best read; no key twice.
     multi_label : bool
+    left_out : frozenset of str
+        Keys that the source has, and that were not selected.
+    handed_in : bool
+        Whether the list came from outside, so that another one may share its ``source``.
     """
 
     source: str
     name: str
     entries: list[Entry]
     multi_label: bool = False
+    left_out: frozenset[str] = frozenset()
+    handed_in: bool = False
 
 
-def inspect(
-    path: Path,
-    key: str,
-    labels: tuple[str, ...] | None = None,
-    split: str | None = None,
-    extra: str | None = None,
-) -> Entry:
-    """Look at a file from outside: its size and time, or what is wrong with it."""
-    try:
-        status = path.stat()
-    except ValueError as error:  # a name that no file can have
-        kind = ImageErrorKind.UNREADABLE
-        return Entry(key, path, None, None, labels, split, extra, kind, str(error))
-    except OSError as error:
-        missing = "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
-        kind = ImageErrorKind.NOT_A_FILE if path.is_symlink() else ImageErrorKind.UNREADABLE
-        detail = f"a link to nothing ({missing})" if path.is_symlink() else missing
-        return Entry(key, path, None, None, labels, split, extra, kind, detail)
-    size, changed = status.st_size, status.st_mtime_ns
-    if not stat.S_ISREG(status.st_mode):
-        kind = ImageErrorKind.NOT_A_FILE
-        return Entry(key, path, None, None, labels, split, extra, kind, "not a regular file")
-    return Entry(key, path, size, changed, labels, split, extra)
+@dataclass(frozen=True)
+class Layout:
+    """What folders say of the images in them.
 
+    The first folder is the label; where all folders at the top are called train, val or test,
+    these are the splits, and the class folders lie one level deeper.
 
-def list_folder(folder: Path, *, labels: bool = True) -> Listing:
-    """List the images of a folder and the folders below it.
-
-    Parameters
+    Attributes
     ----------
-    folder : Path
-        Class folders give labels; files at its top have none. Where all of its folders are
-        called train, val (valid, validation) or test, they give the splits, and the class
-        folders are looked for one level deeper. Hidden files are left out.
+    splits : bool
+        Whether the folders at the top are splits.
     labels : bool
         Whether class folders mean labels.
-
-    Returns
-    -------
-    Listing
-
-    Raises
-    ------
-    SourceError
-        No folder there, no permission, or no files in it.
     """
-    folder = folder.expanduser().absolute()
-    if not folder.exists():
-        raise SourceError(f"there is no folder {folder}")
-    if not folder.is_dir():
-        raise SourceError(f"{folder} is a file; give a folder, or a manifest .csv or .parquet")
-    try:
-        with os.scandir(folder) as entries_of_top:
-            top = [e.name for e in entries_of_top if _is_folder(e) and not _is_store(e)]
-        top = [name for name in top if not name.startswith(".")]
-    except PermissionError as error:
-        raise SourceError(f"no permission to read the folder {folder}") from error
-    splits = bool(top) and all(name.lower() in SPLITS for name in top)
-    entries = []
-    for path in _walk(folder, set()):
-        parts = path.relative_to(folder).parts
-        split = SPLITS[parts[0].lower()] if splits and len(parts) > 1 else None
+
+    splits: bool
+    labels: bool
+
+    @classmethod
+    def of_folders(cls, top: Iterable[str], labels: bool) -> Layout:
+        """Derive it from the names of the folders at the top."""
+        names = set(top)
+        return cls(bool(names) and all(name.lower() in SPLITS for name in names), labels)
+
+    def read(self, parts: Sequence[str]) -> tuple[tuple[str, ...] | None, str | None]:
+        """Return labels and split of an image whose path has these parts."""
+        split = SPLITS[parts[0].lower()] if self.splits and len(parts) > 1 else None
         inner = parts[1:] if split else parts
-        label = (printable(inner[0]),) if labels and len(inner) > 1 else None
-        entries.append(inspect(path, printable("/".join(parts)), label, split))
-    if not entries:
-        raise SourceError(f"the folder {folder} holds no files; give the one with the images")
-    entries.sort(key=lambda entry: entry.key)
-    return Listing(str(folder), printable(folder.name), entries)
+        return ((printable(inner[0]),) if self.labels and len(inner) > 1 else None), split
 
 
 def printable(name: str) -> str:
@@ -153,35 +129,4 @@ def printable(name: str) -> str:
     """
     # A byte that is no UTF-8 came as a lone surrogate, U+DC80 and above.
     name = name.replace("\ufffd", "\ufffd\ufffd")
-    return re.sub("[\udc80-\udcff]", lambda found: f"\ufffd{ord(found[0]) - 0xDC00:02x}", name)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, for one; it is listed as an input that cannot be read
-        return False
-
-
-def _is_store(entry: os.DirEntry[str]) -> bool:
-    return _is_folder(entry) and Path(entry.path, STORE_MANIFEST).is_file()
-
-
-def _walk(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
-    try:
-        status = folder.stat()
-        here = (status.st_dev, status.st_ino)
-        if here in above:  # a link that leads back up
-            return
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        yield folder  # kept as an input that cannot be read, not passed over in silence
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or _is_store(entry):
-            continue
-        if _is_folder(entry):
-            yield from _walk(Path(entry.path), above | {here})
-        else:
-            yield Path(entry.path)
+    return _NOT_UTF8.sub(lambda found: f"\ufffd{ord(found[0]) - 0xDC00:02x}", name)

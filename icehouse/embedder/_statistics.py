@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from icehouse.embedder._decode import decode, read_file
+from icehouse.embedder._decode import decode
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
 from icehouse.embedder._layout import enough
 from icehouse.embedder._sources import Entry
@@ -68,7 +68,7 @@ def channel_statistics(
 
     def measure(entry: Entry) -> tuple[int, list[int], list[int]]:
         try:
-            data = read_file(entry.path).data
+            data = entry.origin.read().data
             pixels = encoder.preprocess(decode(data, max_pixels, small))
         except ImageError:
             return 0, [0] * 3, [0] * 3

@@ -56,11 +56,11 @@ class MLPHead(Head):
     weight_decay : float
         Decoupled, as in AdamW.
     early_stopping : bool
-        Keep the weights of the epoch with the lowest validation loss, and stop ``patience``
+        Keep the weights of the epoch with the lowest validation loss, and stop ``network``
         epochs after it. Validation is held out of the rows given to ``fit``; where that would be
         fewer than ten, there is none, and the last epoch is kept.
     validation_fraction : float
-    patience : int
+    network : int
     standardise : bool
     seed : int
     threshold : float
@@ -81,7 +81,7 @@ class MLPHead(Head):
         "weight_decay": between(0, math.inf, open_high=True),
         "early_stopping": flag(),
         "validation_fraction": between(0, 1, open_low=True, open_high=True),
-        "patience": whole(1),
+        "network": whole(1),
         "standardise": flag(),
         "threshold": between(0, 1),
     }
@@ -96,7 +96,7 @@ class MLPHead(Head):
         weight_decay: float = 1e-2,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
-        patience: int = 8,
+        network: int = 8,
         standardise: bool = True,
         seed: int = 0,
         threshold: float = 0.5,
@@ -109,7 +109,7 @@ class MLPHead(Head):
         self.weight_decay = weight_decay
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.patience = patience
+        self.network = network
         self.standardise = standardise
         self.seed = seed
         self.threshold = threshold
@@ -163,7 +163,7 @@ class MLPHead(Head):
             loss = curves[-1][2] if len(x_val) else -epoch
             if loss < best_loss:
                 best, best_loss, best_epoch = [p.detach().clone() for p in parameters], loss, epoch
-            elif epoch - best_epoch >= self.patience:
+            elif epoch - best_epoch >= self.network:
                 break
         self.weights_ = [p.numpy() for p in best]
         columns = [tuple(float(v) for v in column) for column in zip(*curves, strict=True)]

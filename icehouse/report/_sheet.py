@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from icehouse.embedder import decode, read_file
+from icehouse.embedder import decode, read_again, read_file
 from icehouse.errors import ImageError
-from icehouse.review import Flag
+from icehouse.review import Flag, Neighbour
 from icehouse.store import Files
 
 COLUMNS = 2
@@ -60,7 +60,7 @@ def _draw_flag(
     sheet: Image.Image, pen: ImageDraw.ImageDraw, flag: Flag, left: int, top: int
 ) -> None:
     small, normal = ImageFont.load_default(12), ImageFont.load_default(14)
-    sheet.paste(_thumbnail(flag.path, PICTURE), (left, top))
+    sheet.paste(_thumbnail(flag, PICTURE), (left, top))
     said = ", ".join(flag.labels or ()) or "-"
     caption = f"{flag.key}   label: {said if flag.labels is not None else 'none'}"
     pen.text((left, top + PICTURE + 6), _fit(caption, normal, 880), fill=INK, font=normal)
@@ -71,7 +71,7 @@ def _draw_flag(
     beside = left + PICTURE + 16 + 208
     for number, near in enumerate(flag.neighbours[:SHOWN_NEIGHBOURS]):
         x = beside + number * (THUMBNAIL + 12)
-        sheet.paste(_thumbnail(near.path, THUMBNAIL), (x, top))
+        sheet.paste(_thumbnail(near, THUMBNAIL), (x, top))
         label = _fit(", ".join(near.labels or ()) or "-", normal, THUMBNAIL)
         wanted = flag.labels if flag.labels is not None else flag.predicted
         agrees = set(near.labels or ()) & set(wanted)
@@ -93,12 +93,16 @@ def _draw_bars(pen: ImageDraw.ImageDraw, flag: Flag, left: int, top: int) -> Non
             pen.rectangle([left, y + 17, end, y + 24], fill=GIVEN if given else OTHER)
 
 
-def _thumbnail(path: str | None, side: int) -> Image.Image:
+def _thumbnail(shown: Flag | Neighbour, side: int) -> Image.Image:
     canvas = Image.new("RGB", (side, side), EMPTY)
     try:
-        if path is None:
+        if shown.path is not None:
+            data = read_file(shown.path).data
+        elif shown.source is not None:
+            data = read_again(shown.source, shown.key)
+        else:
             return canvas
-        image = Image.fromarray(decode(read_file(Path(path)).data))
+        image = Image.fromarray(decode(data))
     except ImageError:  # moved since it was embedded
         ImageDraw.Draw(canvas).text((side / 2, side / 2), "moved", fill=FAINT, anchor="mm")
         return canvas

@@ -230,6 +230,7 @@ def _make_flag(
         image_id=place.image_id.hex(),
         dataset=place.dataset,
         key=place.key,
+        source=place.source,
         path=str(place.path) if place.path else None,
         labels=given if images.labelled[row] else None,
         predicted=tuple(stored.classes[answer == 1].tolist()),

@@ -23,7 +23,10 @@ class Neighbour:
     image_id : str
         Hexadecimal.
     dataset, key : str
+    source : str or None
+        That the key belongs to.
     path : str or None
+        Its file, where the source is a folder or manifest of this machine.
     labels : tuple of str or None
         In the task asked about.
     similarity : float
@@ -33,6 +36,7 @@ class Neighbour:
     image_id: str
     dataset: str
     key: str
+    source: str | None
     path: str | None
     labels: tuple[str, ...] | None
     similarity: float
@@ -141,6 +145,7 @@ def _neighbour(place: Place, similarity: float, labels: tuple[str, ...] | None) 
         image_id=place.image_id.hex(),
         dataset=place.dataset,
         key=place.key,
+        source=place.source,
         path=str(place.path) if place.path else None,
         labels=labels,
         similarity=similarity,

@@ -16,7 +16,10 @@ class Flag:
     image_id : str
         Hexadecimal.
     dataset, key : str
+    source : str or None
+        That the key belongs to.
     path : str or None
+        Its file, where the source is a folder or manifest of this machine.
     labels : tuple of str or None
         Those in force; None for an unlabelled image.
     predicted : tuple of str
@@ -37,6 +40,7 @@ class Flag:
     image_id: str
     dataset: str
     key: str
+    source: str | None
     path: str | None
     labels: tuple[str, ...] | None
     predicted: tuple[str, ...]

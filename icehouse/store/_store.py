@@ -33,6 +33,7 @@ from icehouse.store._labels import LabelLog
 FORMAT_VERSION = 1
 STORE_MANIFEST = "store.json"
 MANIFEST_TEXT = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
+MANIFESTS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Place:
     ----------
     dataset, key : str
     source : str or None
-        The folder or manifest that the key belongs to.
+        Where the key belongs to: a folder, a manifest, tars, tables, or a URL.
     image_id : bytes
     """
 
@@ -54,11 +55,13 @@ class Place:
 
     @property
     def path(self) -> Path | None:
-        """The file, if its source was local; it may have moved since."""
-        if self.source is None:
+        """The file, if its source is a local folder or manifest; it may have moved since."""
+        if self.source is None or "://" in self.source or "://" in self.key:
             return None
         source = Path(self.source)
-        return (source if source.is_dir() else source.parent) / self.key
+        if source.is_dir():
+            return source / self.key
+        return source.parent / self.key if source.suffix.lower() in MANIFESTS else None
 
 
 class Store:

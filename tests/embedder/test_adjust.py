@@ -150,7 +150,7 @@ def test_fast_decoding_of_other_formats_is_exact() -> None:
 def test_channel_statistics_are_those_of_all_pixels(pictures: Path) -> None:
     entries = list_source(pictures).entries
     encoder = open_encoder("descriptor")
-    seen = [encoder.preprocess(decode(entry.path.read_bytes())) for entry in entries]
+    seen = [encoder.preprocess(decode(entry.origin.read().data)) for entry in entries]
     pixels = np.stack(seen).reshape(-1, 3) / 255
     mean, std = channel_statistics(entries, encoder, 10**6)
     np.testing.assert_allclose(mean, pixels.mean(axis=0), atol=1e-6)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from icehouse.embedder import Entry, Listing, list_manifest, list_source
+from icehouse.embedder import Entry, Listing, LocalFile, list_manifest, list_source
 from icehouse.errors import ImageErrorKind, SourceError
 
 
@@ -42,9 +42,9 @@ def labels(listing: Listing) -> dict[str, tuple[str, ...] | None]:
 
 def test_paths_are_relative_to_the_manifest(folder: Path) -> None:
     listing = csv(folder, "path\ndeeper/c.png\na.png\n")
-    assert [(entry.key, entry.path) for entry in listing.entries] == [
-        ("a.png", folder / "a.png"),
-        ("deeper/c.png", folder / "deeper" / "c.png"),
+    assert [(entry.key, entry.origin) for entry in listing.entries] == [
+        ("a.png", LocalFile(f"{folder}/a.png")),
+        ("deeper/c.png", LocalFile(f"{folder}/deeper/c.png")),
     ]
     assert [entry.bytes for entry in listing.entries] == [5, 12]
 
@@ -52,7 +52,7 @@ def test_paths_are_relative_to_the_manifest(folder: Path) -> None:
 def test_absolute_paths_are_taken_as_they_are(folder: Path) -> None:
     [entry] = csv(folder, f"path\n{folder}/a.png\n").entries
     assert entry.key == f"{folder}/a.png"
-    assert entry.path == folder / "a.png"
+    assert entry.origin == LocalFile(f"{folder}/a.png")
     assert entry.error is None
 
 

@@ -20,6 +20,7 @@ from icehouse.embedder import (
     EmbedOptions,
     EncoderSpec,
     Entry,
+    LocalFile,
     PreprocessSpec,
     one_torch_thread,
 )
@@ -89,7 +90,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def entries_of(folder: Path) -> list[Entry]:
-    return [Entry(path.name, path, labels=("x",), split="val") for path in sorted(folder.iterdir())]
+    return [
+        Entry(path.name, LocalFile(path), labels=("x",), split="val")
+        for path in sorted(folder.iterdir())
+    ]
 
 
 def pipeline_of(
@@ -162,7 +166,9 @@ def test_one_worker_keeps_the_order(folder: Path) -> None:
 
 def test_a_row_says_what_was_read(folder: Path) -> None:
     path = folder / "07.png"
-    [outcome] = pipeline_of(Tiles(), [Entry("k", path, 1, 2, ("x", "y"), "val", "{}")]).outcomes()
+    [outcome] = pipeline_of(
+        Tiles(), [Entry("k", LocalFile(path), 1, 2, ("x", "y"), "val", "{}")]
+    ).outcomes()
     [row] = outcome.rows
     assert row.image_id == image_id(path.read_bytes())
     assert (row.width, row.height, row.format) == (4, 4, "PNG")
@@ -178,7 +184,7 @@ def test_no_entries_are_no_outcomes() -> None:
 
 def test_what_has_a_vector_is_not_encoded_again(folder: Path) -> None:
     entries = entries_of(folder)[:6]
-    done = frozenset(image_id(entry.path.read_bytes()) for entry in entries[:4])
+    done = frozenset(image_id(entry.origin.read().data) for entry in entries[:4])
     encoder = Tiles()
     outcomes = list(pipeline_of(encoder, entries, done=done).outcomes())
     assert sorted(keys(outcomes)) == [entry.key for entry in entries]
@@ -210,8 +216,8 @@ def spoilt(folder: Path, tmp_path: Path) -> list[Entry]:
     (tmp_path / "not-a-file").symlink_to(os.devnull)
     Image.new("RGB", (50, 50)).save(tmp_path / "too-large", "PNG")
     Image.new("F", (4, 4)).save(tmp_path / "unsupported", "TIFF")
-    bad = [Entry(path.name, path) for path in sorted(tmp_path.iterdir())]
-    return [*entries_of(folder)[:5], *bad, Entry("unreadable", tmp_path / "nowhere")]
+    bad = [Entry(path.name, LocalFile(path)) for path in sorted(tmp_path.iterdir())]
+    return [*entries_of(folder)[:5], *bad, Entry("unreadable", LocalFile(tmp_path / "nowhere"))]
 
 
 def test_every_kind_of_error_is_a_row_of_its_own(spoilt: list[Entry]) -> None:
@@ -234,7 +240,7 @@ def test_an_error_names_the_image_where_there_were_bytes(spoilt: list[Entry]) ->
     failed = {o.rows[0].key: o.failed for o in outcomes if o.rows[0].error is not None}
     known = {entry.key: entry for entry in spoilt}
     for key in ("truncated", "not-an-image", "too-large", "unsupported"):
-        assert failed[key] == image_id(known[key].path.read_bytes())
+        assert failed[key] == image_id(known[key].origin.read().data)
     for key in ("empty", "not-a-file", "unreadable"):
         assert failed[key] is None
 
@@ -354,7 +360,7 @@ def test_errors_do_not_run_ahead_of_a_slow_consumer(tmp_path: Path) -> None:
             opened.append("x")
             return super().__fspath__()
 
-    entries = [Entry(f"{n}", Watched(tmp_path / "nowhere")) for n in range(200)]
+    entries = [Entry(f"{n}", LocalFile(Watched(tmp_path / "nowhere"))) for n in range(200)]
     outcomes = pipeline_of(Tiles(), entries).outcomes()
     next(outcomes)
     bound = 1 + RESULTS_WAITING + 2

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from icehouse.embedder import Entry, Listing
+from icehouse.embedder import Entry, Listing, LocalFile
 from icehouse.embedder._plan import Plan, error_row, known_rows, make_plan, refuse_stranger
 from icehouse.errors import ImageErrorKind, UsageError
 from icehouse.store import CatalogRow, Store
 
 ID = bytes(range(32))
-SEEN = Entry("a.png", Path("/photos/a.png"), bytes=10, mtime_ns=20, labels=("cat",), split="val")
+SEEN = Entry(
+    "a.png", LocalFile("/photos/a.png"), bytes=10, mtime_ns=20, labels=("cat",), split="val"
+)
 KNOWN = CatalogRow(
     key="a.png",
     image_id=ID,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from icehouse.embedder import Entry, list_folder, list_source
+from icehouse.embedder import Entry, LocalFile, list_folder, list_source
 from icehouse.errors import ImageErrorKind, SourceError
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -100,7 +100,7 @@ def test_entries_carry_size_and_time_and_are_sorted(tmp_path: Path) -> None:
     assert [entry.key for entry in listing.entries] == ["B.png", "a.png", "a/z.png", "b.png"]
     last = listing.entries[-1]
     assert (last.bytes, last.mtime_ns) == (5, 1_600_000_000_000_000_007)
-    assert last.path == tmp_path / "b.png"
+    assert last.origin == LocalFile(str(tmp_path / "b.png"))
     assert last.error is None
 
 
@@ -116,7 +116,9 @@ def test_a_relative_folder_is_listed_by_its_absolute_path(
     tree(tmp_path / "photos", "1.png")
     monkeypatch.chdir(tmp_path)
     assert list_source("photos").source == str(tmp_path / "photos")
-    assert list_folder(Path("photos")).entries[0].path == tmp_path / "photos" / "1.png"
+    assert list_folder(Path("photos")).entries[0].origin == LocalFile(
+        str(tmp_path / "photos" / "1.png")
+    )
 
 
 def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +220,7 @@ def test_names_that_are_not_utf_8_are_escaped_and_can_be_opened(tmp_path: Path) 
     odd_name(tmp_path, b"caf\xe9.png")
     [entry] = list_folder(tmp_path).entries
     assert entry.key == "caf\ufffde9.png"
-    assert entry.path.read_bytes() == b"caf\xe9.png"
+    assert entry.origin.read().data == b"caf\xe9.png"
     entry.key.encode()  # what the catalog stores
 
 

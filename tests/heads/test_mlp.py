@@ -158,7 +158,7 @@ def test_the_accuracy_curve_is_that_of_the_answers():
 # Early stopping
 
 
-STOPPING = {"decay": "constant", "lr": 5e-3, "batch_size": 32, "weight_decay": 0.0, "patience": 4}
+STOPPING = {"decay": "constant", "lr": 5e-3, "batch_size": 32, "weight_decay": 0.0, "network": 4}
 
 
 @pytest.mark.parametrize("problem", [pose(), pose(3), labels()])
@@ -174,10 +174,10 @@ def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss(problem)
     assert (head.predict_proba(X) != one_more.fit(X, y).predict_proba(X)).any()
 
 
-def test_early_stopping_ends_after_as_many_epochs_as_patience_says():
+def test_early_stopping_ends_after_as_many_epochs_as_network_says():
     head = make_head("mlp", {**STOPPING, "epochs": 60}).fit(*pose())
     curves = head.curves_
-    assert len(curves.val_loss) == int(np.argmin(curves.val_loss)) + 1 + STOPPING["patience"]
+    assert len(curves.val_loss) == int(np.argmin(curves.val_loss)) + 1 + STOPPING["network"]
     assert len(curves.val_loss) < 60
     assert {len(curve) for curve in astuple(curves)} == {len(curves.val_loss)}
 
@@ -198,7 +198,7 @@ def test_what_is_held_out_is_not_trained_on():
     X, y = pose(n=100)
     # Labels that say nothing: only what was seen can be known.
     y = np.random.default_rng(0).permutation(y)
-    settings = {"hidden": 512, "epochs": 60, "patience": 60, "lr": 0.01, "weight_decay": 0.0}
+    settings = {"hidden": 512, "epochs": 60, "network": 60, "lr": 0.01, "weight_decay": 0.0}
     head = make_head("mlp", {**settings, "validation_fraction": 0.5}).fit(X, y)
     assert head.curves_.train_accuracy[-1] > 0.95
     assert head.curves_.val_accuracy[-1] < 0.7

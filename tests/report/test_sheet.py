@@ -1,10 +1,15 @@
+import tarfile
 from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
+from icehouse.embedder import embed, list_source
+from icehouse.heads import FitOptions, fit_head, load_head
 from icehouse.report import contact_sheet
 from icehouse.report._sheet import GIVEN, OTHER, PICTURE
+from icehouse.review import FlagSettings, flag
+from icehouse.store import Store
 
 
 def read(path):
@@ -41,3 +46,23 @@ def test_a_moved_image_leaves_a_gap_and_not_an_error(embedded_flags, tmp_path):
     moved = replace(embedded_flags[0], path=str(tmp_path / "nowhere.png"))
     nameless = replace(embedded_flags[1], path=None, key="x" * 300)
     assert contact_sheet([moved, nameless], tmp_path / "sheet.png", "moved").exists()
+
+
+def test_images_that_are_no_files_are_drawn_from_their_source(pictures, tmp_path):
+    with tarfile.open(tmp_path / "shapes.tar", "w") as tar:
+        tar.add(pictures, "")
+    store = Store.create(tmp_path / "store")
+    embed(store, list_source(tmp_path / "shapes.tar"), "descriptor")
+    card = fit_head(store, "logistic", options=FitOptions(folds=2))
+    flags = flag(store, load_head(store, card.task, card.name), FlagSettings(band=1.0)).flags[:2]
+    assert [each.path for each in flags] == [None, None]
+    drawn = read(contact_sheet(flags, tmp_path / "tar.png", "title"))
+    files = [
+        replace(each, path=str(pictures / each.key), neighbours=tuple(
+            replace(near, path=str(pictures / near.key)) for near in each.neighbours
+        ))
+        for each in flags
+    ]  # fmt: skip
+    assert drawn.tobytes() == read(contact_sheet(files, tmp_path / "f.png", "title")).tobytes()
+    (tmp_path / "shapes.tar").unlink()
+    assert contact_sheet(flags, tmp_path / "gone.png", "title").exists()

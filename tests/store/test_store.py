@@ -260,6 +260,21 @@ def test_a_place_is_a_file_below_its_folder_or_beside_its_manifest(tmp_path: Pat
     assert Place("photos", "disc/1.png", None, X).path is None
 
 
+@pytest.mark.parametrize(
+    ("source", "key"),
+    [
+        ("s3://bucket/photos", "disc/1.png"),
+        ("s3://bucket/list.csv", "disc/1.png"),
+        ("/data/photos.tar", "disc/1.png"),
+        ("/data/shards/*.tar", "a/disc/1.png"),
+        ("/data/photos.parquet#image", "disc/1.png"),
+        ("/data", "https://there/1.png"),
+    ],
+)
+def test_what_is_no_file_of_this_machine_has_no_path(source: str, key: str) -> None:
+    assert Place("photos", key, source, X).path is None
+
+
 def test_a_killed_writer_loses_at_most_the_batch_in_flight(
     store: Store, start_python: Callable[..., subprocess.Popen[str]]
 ) -> None:
