@@ -30,6 +30,7 @@ SURFACE = {
         "record_claims",
         "unit",
     ],
+    "icehouse.store.care": ["Finding", "FsckReport", "Oblivion", "forget", "fsck", "plan_forget"],
     "icehouse.embedder": [
         "ENGINES", "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder",
         "EncoderRequest", "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "LocalFile",
@@ -38,6 +39,11 @@ SURFACE = {
         "list_folder", "list_lines", "list_manifest", "list_source", "one_torch_thread",
         "open_encoder", "open_on", "probe", "read_again", "read_file", "rehearse",
         "reopen_encoder", "select", "similarity",
+    ],
+    "icehouse.embedder.sources": [
+        "Entry", "FileBytes", "Listing", "LocalFile", "Network", "Origin", "Selection",
+        "list_folder", "list_lines", "list_manifest", "list_source", "read_again", "read_ahead",
+        "read_file", "select",
     ],
     "icehouse.heads": [
         "KINDS", "FitOptions", "Fractions", "Head", "HeadCard", "LabelledSet", "Metrics",

@@ -1,25 +1,31 @@
 """The embedder: images in, vectors out."""
 
-from icehouse.embedder._again import read_again
 from icehouse.embedder._choose import choose_encoder, find_request, reopen_encoder
-from icehouse.embedder._decode import MAX_PIXELS, ImageInfo, decode, probe, read_file
+from icehouse.embedder._decode import MAX_PIXELS, ImageInfo, decode, probe
 from icehouse.embedder._embed import EmbedOptions, embed
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
 from icehouse.embedder._engine import ENGINES, Opened, open_on
-from icehouse.embedder._folder import list_folder
 from icehouse.embedder._layout import enough
-from icehouse.embedder._manifest import list_manifest
-from icehouse.embedder._network import Network
-from icehouse.embedder._open import list_source
-from icehouse.embedder._origins import LocalFile
-from icehouse.embedder._paths import list_lines
 from icehouse.embedder._pictures import MIN_COSINE, similarity
 from icehouse.embedder._rehearse import Rehearsal, rehearse
 from icehouse.embedder._report import EmbedReport, Failure, Speed
-from icehouse.embedder._select import Selection, select
-from icehouse.embedder._sources import Entry, Listing, Origin
 from icehouse.embedder._spec import EncoderSpec, PictureOptions, PreprocessSpec
 from icehouse.embedder._threads import one_torch_thread
+from icehouse.embedder.sources import (
+    Entry,
+    Listing,
+    LocalFile,
+    Network,
+    Origin,
+    Selection,
+    list_folder,
+    list_lines,
+    list_manifest,
+    list_source,
+    read_again,
+    read_file,
+    select,
+)
 
 __all__ = [
     "ENGINES",

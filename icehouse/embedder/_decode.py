@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,8 +15,6 @@ from icehouse.errors import ImageError, ImageErrorKind
 
 MAX_PIXELS = 128 * 2**20
 """Default limit of width x height; 384 MiB as RGB."""
-MAX_BYTES = 2**30
-"""Limit of a file's size: as many bytes as the largest picture has in 16-bit RGBA."""
 BAND_PIXELS = 2**20
 NO_MEMORY = "there is not enough memory to decode it"
 
@@ -42,51 +38,12 @@ Enough = Callable[[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class FileBytes:
-    """What was read of an input, and its stamp (see ``Entry.mtime_ns``) at that moment."""
-
-    data: bytes
-    mtime_ns: int | None
-
-
-@dataclass(frozen=True)
 class ImageInfo:
     """What an image's header says; width and height in pixels, as stored."""
 
     format: str
     width: int
     height: int
-
-
-def read_file(path: str | os.PathLike[str]) -> FileBytes:
-    """Read a regular file without ever waiting for one that is not.
-
-    Raises
-    ------
-    ImageError
-        ``unreadable``, ``not-a-file``, ``empty`` or ``too-large``.
-    """
-    try:
-        # O_NONBLOCK: opening a FIFO that nobody writes to would otherwise wait forever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        raise ImageError(ImageErrorKind.UNREADABLE, _words(error)) from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(ImageErrorKind.NOT_A_FILE, "not a regular file")
-        if status.st_size > MAX_BYTES:
-            size = f"a file of {status.st_size:,} bytes, more than the {MAX_BYTES:,} that are read"
-            raise ImageError(ImageErrorKind.TOO_LARGE, size)
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read()
-    except OSError as error:
-        raise ImageError(ImageErrorKind.UNREADABLE, _words(error)) from error
-    finally:
-        os.close(descriptor)
-    if not data:
-        raise ImageError(ImageErrorKind.EMPTY, "0 bytes")
-    return FileBytes(data, status.st_mtime_ns)
 
 
 def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageInfo:
@@ -178,10 +135,6 @@ def _tile(image: Image.Image) -> tuple[int, int]:
     tags = getattr(image, "tag_v2", {})
     width, height = tags.get(TiffImagePlugin.TILEWIDTH), tags.get(TiffImagePlugin.TILELENGTH)
     return (width, height) if isinstance(width, int) and isinstance(height, int) else (0, 0)
-
-
-def _words(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _fast_jpeg(data: bytes, image: Image.Image, enough: Enough | None) -> Pixels | None:

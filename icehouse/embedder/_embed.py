@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from icehouse.embedder import _canary
-from icehouse.embedder._ahead import read_ahead
 from icehouse.embedder._choose import find_request, request_of
 from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest
@@ -18,9 +17,9 @@ from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
 from icehouse.embedder._report import EmbedReport, Failure, make_report, make_speed
 from icehouse.embedder._run import Progress, run
-from icehouse.embedder._sources import Listing
 from icehouse.embedder._statistics import with_statistics
 from icehouse.embedder._writer import Writer
+from icehouse.embedder.sources import Listing, read_ahead
 from icehouse.errors import Interrupted, SourceError, UsageError
 from icehouse.store import CatalogRow, Store, check_name, record_claims
 

@@ -22,8 +22,8 @@ from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._layout import enough
 from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._plan import error_row
-from icehouse.embedder._sources import Entry
 from icehouse.embedder._threads import cores
+from icehouse.embedder.sources import Entry
 from icehouse.errors import EncoderError, ImageError
 from icehouse.store import CatalogRow, image_id
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from icehouse.embedder._sources import Entry, Listing
+from icehouse.embedder.sources import Entry, Listing
 from icehouse.errors import ImageErrorKind, UsageError
 from icehouse.store import CatalogRow, Store
 

@@ -11,9 +11,9 @@ from icehouse.embedder._encoder import EncoderRequest
 from icehouse.embedder._engine import open_on
 from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._report import Speed, make_speed
-from icehouse.embedder._sources import Listing
 from icehouse.embedder._statistics import with_statistics
 from icehouse.embedder._threads import one_torch_thread
+from icehouse.embedder.sources import Listing
 from icehouse.errors import UsageError
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from icehouse.embedder._engine import Opened
 from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan
-from icehouse.embedder._sources import Listing
 from icehouse.embedder._threads import cores
 from icehouse.embedder._writer import Writer
+from icehouse.embedder.sources import Listing
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import numpy as np
 from icehouse.embedder._decode import decode
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
 from icehouse.embedder._layout import enough
-from icehouse.embedder._sources import Entry
 from icehouse.embedder._spec import Triple
 from icehouse.embedder._threads import cores
+from icehouse.embedder.sources import Entry
 from icehouse.errors import ImageError, SourceError
 
 DIGITS = 6

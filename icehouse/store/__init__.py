@@ -4,9 +4,6 @@ from icehouse.store._catalog import Catalog, CatalogRow
 from icehouse.store._claims import record_claims
 from icehouse.store._features import FeatureMatrix, FeatureShards
 from icehouse.store._files import Files, check_name
-from icehouse.store._findings import Finding
-from icehouse.store._forget import Oblivion, forget, plan_forget
-from icehouse.store._fsck import FsckReport, fsck
 from icehouse.store._ids import (
     IdArray,
     ids_from_arrow,
@@ -18,6 +15,7 @@ from icehouse.store._ids import (
 from icehouse.store._labels import LabelEvent, LabelLog, Task
 from icehouse.store._search import nearest, unit
 from icehouse.store._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
+from icehouse.store.care import Finding, FsckReport, Oblivion, forget, fsck, plan_forget
 
 __all__ = [
     "FORMAT_VERSION",

@@ -1,0 +1,231 @@
+"""``fsck`` of the label log, and what can be saved of a damaged one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from icehouse.store._files import Files
+from icehouse.store._ids import IdArray, ids_from_bytes, positions
+from icehouse.store._label_tables import EVENTS, LabelDatabase
+from icehouse.store._labels import KINDS, MULTI, SINGLE
+from icehouse.store.care._check_layout import LABELS
+from icehouse.store.care._findings import Finding, count, found
+
+PROOF = "events_proof"
+COLUMNS = [column.name for column in EVENTS.columns]
+SEQ = COLUMNS.index("seq")
+SHOWN = 3
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+# Fields at the beginning of the file that never differ: where, and what stands there.
+HEADER = {
+    0: b"SQLite format 3\0\x10\x00",
+    20: b"\x00\x40\x20\x20",
+    44: b"\x00\x00\x00\x04",
+    52: b"\x00\x00\x00\x00\x00\x00\x00\x01",
+    72: bytes(20),
+}
+JOURNAL = 18
+JOURNALS = b"\x01\x01", b"\x02\x02"  # rollback, write-ahead
+
+
+def check_labels(files: Files, images: IdArray) -> list[Finding]:
+    """Check the label log, if there is one.
+
+    Parameters
+    ----------
+    files : Files
+    images : array of V32, shape (n,)
+        That the catalog knows.
+    """
+    if not files.exists(LABELS):
+        return []
+    try:
+        with _opened(files.path(LABELS)) as db:
+            faults = [*_header_faults(files), *_faults(db)]
+            if faults:
+                more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+                return [found("label-log", LABELS, "; ".join(faults[:SHOWN]) + more)]
+            findings = []
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (PROOF,)).fetchone():
+                what = "its events are not stored twice, so a changed one may go unseen"
+                findings.append(found("label-log-unproven", LABELS, what))
+            labelled = ids_from_bytes(
+                {bytes(image) for (image,) in db.execute("SELECT DISTINCT image_id FROM events")}
+            )
+            unknown = int((positions(labelled, images) < 0).sum())
+            if unknown:
+                what = f"{count(unknown, 'image')} with labels are in no dataset now"
+                findings.append(found("labels-of-unknown-images", LABELS, what))
+            return findings
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) in BUSY:
+            return [found("label-log-busy", LABELS, f"it cannot be read now: {error}")]
+        return [found("label-log", LABELS, f"damaged: {error}")]
+    except (ValueError, TypeError) as error:
+        return [found("label-log", LABELS, f"damaged: {error}")]
+
+
+def salvage_labels(files: Files, aside: str) -> tuple[int, int]:
+    """Put in the place of a damaged log a new one with all that is readable and not contradicted.
+
+    Parameters
+    ----------
+    files : Files
+    aside : str
+        Where the damaged file is kept.
+
+    Returns
+    -------
+    kept, lost : int
+        Events.
+    """
+    damaged = files.read(LABELS)
+    number = 0
+    while files.exists(kept_at := f"{aside}.{number}" if number else aside):
+        number += 1
+    files.commit(kept_at, damaged)
+    with tempfile.TemporaryDirectory() as folder:
+        old, new = Path(folder) / "old.sqlite", Path(folder) / "new.sqlite"
+        repaired = bytearray(damaged)
+        for start, right in {**HEADER, JOURNAL: JOURNALS[0]}.items():
+            repaired[start : start + len(right)] = right
+        old.write_bytes(repaired)
+        events, lost = _readable_events(old, len(damaged))
+        tasks, classes = _tasks(old, events)
+        LabelDatabase(sa.URL.create("sqlite", database=str(new))).close()
+        with closing(sqlite3.connect(new)) as db, db:
+            db.executemany("INSERT INTO tasks VALUES (?, ?)", tasks)
+            db.executemany("INSERT INTO classes (task, name) VALUES (?, ?)", classes)
+            places = ", ".join("?" * len(COLUMNS))
+            db.executemany(f"INSERT INTO events VALUES ({places})", events)
+        files.commit(LABELS, new.read_bytes())
+    return len(events), lost
+
+
+def prove_labels(files: Files) -> None:
+    """Give the log of an earlier version the index that stores its events twice."""
+    index = next(index for index in EVENTS.indexes if index.name == PROOF)
+    columns = ", ".join(column.name for column in index.columns)
+    with _opened(files.path(LABELS)) as db, db:
+        db.execute(f"CREATE INDEX IF NOT EXISTS {PROOF} ON events ({columns})")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(address, uri=True, timeout=10)) as db:
+        yield db
+
+
+def _header_faults(files: Files) -> list[str]:
+    head = files.read(LABELS)[:100]
+    wrong = [start for start, right in HEADER.items() if head[start : start + len(right)] != right]
+    wrong += [] if head[JOURNAL : JOURNAL + 2] in JOURNALS else [JOURNAL]
+    return [f"its header is not sound at byte {start}" for start in wrong]
+
+
+def _faults(db: sqlite3.Connection) -> list[str]:
+    faults = [text for (text,) in db.execute("PRAGMA integrity_check") if text != "ok"]
+    if faults:
+        return faults
+    faults += [
+        f"{row[0]} {row[1]} names no {row[2]}" for row in db.execute("PRAGMA foreign_key_check")
+    ]
+    kinds = dict(db.execute("SELECT name, kind FROM tasks"))
+    faults += [
+        f"task {name!r} is of the kind {kind!r}"
+        for name, kind in kinds.items()
+        if kind not in KINDS
+    ]
+    known = set(db.execute("SELECT task, name FROM classes"))
+    rows = db.execute("SELECT seq, task, labels FROM events WHERE labels IS NOT NULL")
+    faults += [
+        f"event {seq}: {labels!r}" for seq, task, labels in rows if not _fits(task, labels, known)
+    ]
+    rows = db.execute(
+        "SELECT seq FROM events WHERE undoes >= seq OR (undoes IS NULL) = (labels IS NULL)"
+    )
+    return faults + [f"event {seq} takes back none before it" for (seq,) in rows]
+
+
+def _fits(task: str, labels: str, known: set[tuple[str, str]]) -> bool:
+    given = json.loads(labels)
+    return isinstance(given, list) and all((task, name) in known for name in given)
+
+
+def _readable_events(path: Path, size: int) -> tuple[list[tuple[Any, ...]], int]:
+    """Return the events that can be read and that the index does not contradict; count the rest."""
+    same = " AND ".join(f"{name} IS ?" for name in COLUMNS)
+    stored = f"SELECT {', '.join(COLUMNS)} FROM events NOT INDEXED WHERE seq = ?"
+    proof = f"SELECT count(*) FROM events INDEXED BY {PROOF} WHERE {same}"
+    events, lost = [], 0
+    with _opened(path) as db:
+        # No event is smaller than 16 bytes, so there are not more of them, whatever is damaged.
+        for seq in range(1, _last(db, size // 16) + 1):
+            row = _row(db, stored, (seq,))
+            if row is None:
+                continue
+            proven = _row(db, proof, row)  # none where it is the index that is damaged
+            if (proven is None or proven[0]) and _is_event(row):
+                events.append(row)
+            else:
+                lost += 1
+    there = {row[SEQ] for row in events}
+    whole = [row for row in events if row[-1] is None or row[-1] in there]
+    return whole, lost + len(events) - len(whole)
+
+
+def _row(db: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    try:
+        row: tuple[Any, ...] | None = db.execute(query, values).fetchone()
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
+    return row
+
+
+def _last(db: sqlite3.Connection, most: int) -> int:
+    last = _row(db, "SELECT max(seq) FROM events NOT INDEXED", ())
+    return most if last is None else min(last[0] or 0, most)
+
+
+def _is_event(row: tuple[Any, ...]) -> bool:
+    task, image, labels = row[1:4]
+    try:
+        good = labels is None or all(isinstance(name, str) for name in json.loads(labels))
+    except (ValueError, TypeError):
+        return False
+    return good and isinstance(task, str) and isinstance(image, bytes) and len(image) == 32
+
+
+def _tasks(
+    path: Path, events: list[tuple[Any, ...]]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return tasks and classes: those that can be read, and those that events speak of."""
+    kinds: dict[str, str] = {}
+    classes: dict[tuple[str, str], None] = {}
+    with _opened(path) as db:
+        for table, into in (("tasks", kinds), ("classes", classes)):
+            columns = "name, kind" if table == "tasks" else "task, name"
+            try:
+                for row in db.execute(f"SELECT {columns} FROM {table}"):
+                    into[row[0] if table == "tasks" else row] = row[1]
+            except sqlite3.Error:
+                continue
+    said: dict[str, list[list[str]]] = {}
+    for row in events:
+        said.setdefault(row[1], []).append(json.loads(row[3]) if row[3] else [])
+    for task, lists in said.items():
+        if kinds.get(task) not in KINDS:
+            one = all(len(labels) == 1 for labels in lists if labels)
+            kinds[task] = SINGLE if one else MULTI
+        classes |= {(task, name): None for labels in lists for name in labels}
+    kinds = {task: kind for task, kind in kinds.items() if kind in KINDS}
+    return list(kinds.items()), [pair for pair in classes if pair[0] in kinds]

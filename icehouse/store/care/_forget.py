@@ -1,0 +1,207 @@
+"""``forget``: images whose traces are to vanish from a store, because someone asks for it.
+
+First come tombstones for their vectors, then catalog rows that retire their keys: whoever is
+killed in between can say the same again. From then on no verb shows them; the bytes go with
+``fsck --repair``. The label log keeps its events, which name an image by its hash alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from icehouse.errors import LookupFailed, StoreCorrupt, UsageError
+from icehouse.store._catalog import CatalogRow
+from icehouse.store._features import FeatureShards
+from icehouse.store._ids import (
+    ID_DTYPE,
+    IdArray,
+    ids_from_arrow,
+    ids_from_bytes,
+    positions,
+)
+from icehouse.store._shard import COLUMNS, bare, open_shard, read_shard
+from icehouse.store._store import Store
+from icehouse.store._tombstones import dead_by_shard
+from icehouse.store.care._check_heads import read_head
+from icehouse.store.care._check_layout import LOST
+from icehouse.store.care._compact import read_stones
+
+MIN_DIGITS = 4
+SHOWN = re.compile(r'"image_id": "([0-9a-f]{64})"')
+MEMORY = "knn"  # the head whose weights are the vectors that it was fitted on
+
+
+@dataclass(frozen=True)
+class Oblivion:
+    """What is to be forgotten.
+
+    Attributes
+    ----------
+    images : tuple of str
+        Hexadecimal image_ids whose vectors go.
+    rows : tuple of (str, str)
+        Dataset and key of the catalog rows that go.
+    vectors : dict
+        How many go, by encoder_id.
+    removed : tuple of str
+        Files that show images or hold vectors: flags, out-of-fold probabilities and kNN heads
+        that may know them, and ``lost+found/``. They are removed at once.
+    heads : tuple of str
+        Other heads that may have been fitted on them, as ``task/name``. They stay.
+    """
+
+    images: tuple[str, ...]
+    rows: tuple[tuple[str, str], ...]
+    vectors: dict[str, int]
+    removed: tuple[str, ...]
+    heads: tuple[str, ...]
+
+
+def plan_forget(store: Store, images: Sequence[str] = (), dataset: str | None = None) -> Oblivion:
+    """Find out what forgetting would remove, and change nothing.
+
+    Parameters
+    ----------
+    store : Store
+    images : sequence of str
+        Keys, or image_ids (or the beginning of one), of images that go from all datasets.
+    dataset : str, optional
+        Instead of images: all that stands, or stood, in this dataset. Images that another
+        dataset has stay, there.
+
+    Raises
+    ------
+    LookupFailed
+        No such image or dataset, or several images.
+    UsageError
+        Neither or both are given.
+    """
+    if bool(images) == (dataset is not None):
+        raise UsageError("say what is to be forgotten: --image ID_OR_KEY, or --dataset NAME")
+    known = {encoder: store.features(encoder).ids() for encoder in store.files.folders("features")}
+    if dataset is None:
+        rows = store.catalog.everything(["dataset", "key", "image_id"])
+        vectors = np.unique(np.concatenate([np.empty(0, ID_DTYPE), *known.values()]))
+        ids = np.unique(ids_from_bytes(_find(rows, vectors, text) for text in images))
+        rows = rows.filter(pc.is_in(rows["image_id"], pa.array([i.tobytes() for i in ids])))
+    else:
+        rows = store.catalog.rows(dataset, ["dataset", "key", "image_id"])
+        ids = _only_here(store, dataset)
+    gone = {e: int((positions(ids, there) >= 0).sum()) for e, there in known.items()}
+    removed, heads = _traces(store, ids, [e for e, number in gone.items() if number])
+    return Oblivion(
+        images=tuple(i.tobytes().hex() for i in ids),
+        rows=tuple(zip(rows["dataset"].to_pylist(), rows["key"].to_pylist(), strict=True)),
+        vectors={encoder: number for encoder, number in gone.items() if number},
+        removed=tuple(removed),
+        heads=tuple(heads),
+    )
+
+
+def forget(store: Store, plan: Oblivion) -> None:
+    """Carry out what :func:`plan_forget` said.
+
+    It covers what is stored now. A source that still has an image brings it back as a new one
+    when it is embedded again.
+    """
+    ids = ids_from_bytes(bytes.fromhex(image) for image in plan.images)
+    for encoder in store.files.folders("features"):
+        _bury(store, encoder, ids)
+    by_dataset: dict[str, list[CatalogRow]] = {}
+    for dataset, key in plan.rows:
+        by_dataset.setdefault(dataset, []).append(CatalogRow(key, gone=True))
+    for dataset, rows in by_dataset.items():
+        store.catalog.append(dataset, rows)
+    store.files.remove(*plan.removed)
+
+
+def _bury(store: Store, encoder: str, ids: IdArray) -> None:
+    """Cover all vectors of images, those too that a compaction moves meanwhile."""
+    features = store.features(encoder)
+    while covered := _holding(store, features, ids):
+        features.tombstones.commit(ids, covered)
+
+
+def _holding(store: Store, features: FeatureShards, ids: IdArray) -> list[str]:
+    """Return the shards that hold vectors of images, but for those where they are dead already."""
+    holding, dead = [], dead_by_shard(read_stones(features))
+    for name in features.shards():
+        try:
+            table = read_shard(name, open_shard(store.files, name), None, COLUMNS[:1])
+        except FileNotFoundError:  # compacted meanwhile: the next look finds where to
+            continue
+        here = np.intersect1d(ids_from_arrow(table["image_id"]), ids)
+        if not np.isin(here, dead.get(bare(name), here[:0])).all():
+            holding.append(name)
+    return holding
+
+
+def _find(rows: pa.Table, vectors: IdArray, text: str) -> bytes:
+    """Return the image that has a key, or whose identity begins so, though it has a vector only."""
+    rows = rows.filter(rows["image_id"].is_valid())
+    found = set(rows.filter(pc.equal(rows["key"], text))["image_id"].to_pylist())
+    if not found and len(text) >= MIN_DIGITS:
+        every = {i.tobytes() for i in vectors} | set(rows["image_id"].to_pylist())
+        found = {image for image in every if image.hex().startswith(text.lower())}
+    if len(found) == 1:
+        return bytes(found.pop())
+    if not found:
+        raise LookupFailed(
+            f"no image in the store has the key or the image_id {text!r}; "
+            "icehouse predict and icehouse flag print both"
+        )
+    some = ", ".join(sorted(image.hex()[:12] for image in found)[:4])
+    raise LookupFailed(f"{text!r} is several images: {some}. Give a longer image_id")
+
+
+def _only_here(store: Store, dataset: str) -> IdArray:
+    """Return the images that stand or stood in a dataset and stand in no other one."""
+    column = store.catalog.history(dataset, ["image_id"])["image_id"].drop_null()
+    here = np.unique(ids_from_arrow(column))
+    for other in store.catalog.datasets():
+        if other != dataset:
+            column = store.catalog.rows(other, ["image_id"])["image_id"].drop_null()
+            here = here[positions(here, np.unique(ids_from_arrow(column))) < 0]
+    return here
+
+
+def _traces(store: Store, ids: IdArray, encoders: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the files that show images or hold their vectors, and the heads that may know them."""
+    files, images = store.files, {i.tobytes().hex() for i in ids}
+    removed = [name for name in files.walk() if name.startswith(f"{LOST}/")] if images else []
+    heads = []
+    for task in files.folders("heads") if images else ():
+        events = store.labels.events(task) if store.has_labels else []
+        labelled = any(event.image_id.hex() in images for event in events)
+        for head in files.folders(f"heads/{task}"):
+            folder = f"heads/{task}/{head}"
+            names = files.names(folder, "")
+            if f"{folder}/flags.jsonl" in names:
+                shown = set(SHOWN.findall(files.read(f"{folder}/flags.jsonl").decode()))
+                removed += [n for n in names if bare(n).startswith("flags.") and shown & images]
+            card = _card(store, folder)
+            if not labelled or card is None or card["encoder_id"] not in encoders:
+                continue
+            if card["kind"] == MEMORY:  # its card first: without it, it is no head
+                rest = [n for n in names if bare(n) != "head.json" and n not in removed]
+                removed += [f"{folder}/head.json", *rest]
+            else:
+                removed += [n for n in names if bare(n).startswith("oof")]
+                heads.append(f"{task}/{head}")
+    return removed, heads
+
+
+def _card(store: Store, folder: str) -> dict[str, Any] | None:
+    try:
+        return read_head(store.files, folder)
+    except ValueError as error:
+        raise StoreCorrupt(
+            f"{folder}/head.json is damaged: {error}. Run icehouse fsck --repair first"
+        ) from error
