@@ -39,8 +39,7 @@ def known_rows(store: Store, dataset: str) -> dict[str, CatalogRow]:
     """Return the catalog rows in force of a dataset by key; none for a new dataset."""
     if dataset not in store.catalog.datasets():
         return {}
-    table = store.catalog.rows(dataset)
-    return {row["key"]: CatalogRow.from_mapping(row) for row in table.to_pylist()}
+    return {row.key: row for row in CatalogRow.from_table(store.catalog.rows(dataset))}
 
 
 def make_plan(
@@ -72,15 +71,17 @@ def make_plan(
         row = known.get(entry.key)
         if entry.error is not None:
             plan.errors[entry.error] += 1
-            _note(plan, row, error_row(entry, listing.source, entry.error, entry.detail))
+            now = error_row(entry, listing.source, entry.error, entry.detail)
+            if now != row:
+                plan.rows.append(now)
         elif row is None or not _unchanged(row, entry):
             plan.todo.append(entry)
         elif row.image_id is not None and row.image_id in done:
             plan.reused += 1
-            _note(plan, row, _described(row, entry, listing.source))
+            _describe(plan, row, entry, listing.source)
         elif row.error is not None and not _again(row.error, retry_errors):
             plan.errors[row.error] += 1
-            _note(plan, row, _described(row, entry, listing.source))
+            _describe(plan, row, entry, listing.source)
         else:
             plan.todo.append(entry)
     listed = {entry.key for entry in listing.entries}
@@ -124,9 +125,11 @@ def _described(row: CatalogRow, entry: Entry, source: str) -> CatalogRow:
     )
 
 
-def _note(plan: Plan, before: CatalogRow | None, now: CatalogRow) -> None:
-    if now != before:
-        plan.rows.append(now)
+def _describe(plan: Plan, row: CatalogRow, entry: Entry, source: str) -> None:
+    """Note what is said of an unchanged input now, where that is news."""
+    said = (entry.labels, entry.split, entry.extra, source)
+    if (row.labels, row.split, row.extra, row.source) != said:
+        plan.rows.append(_described(row, entry, source))
 
 
 def _unchanged(row: CatalogRow, entry: Entry) -> bool:

@@ -14,10 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -96,12 +95,11 @@ class CatalogRow:
     gone: bool = False
 
     @classmethod
-    def from_mapping(cls, row: Mapping[str, Any]) -> CatalogRow:
-        """Rebuild a row from a Parquet record."""
-        values = {name: row[name] for name in cls.__slots__ if name in row}
-        if values.get("labels") is not None:
-            values["labels"] = tuple(values["labels"])
-        return cls(**values)
+    def from_table(cls, table: pa.Table) -> list[CatalogRow]:
+        """Rebuild the rows of a table that has all columns."""
+        columns = {name: table[name].to_pylist() for name in cls.__slots__}
+        columns["labels"] = [None if each is None else tuple(each) for each in columns["labels"]]
+        return [cls(*values) for values in zip(*columns.values(), strict=True)]
 
 
 class Catalog:

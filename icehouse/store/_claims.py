@@ -7,6 +7,8 @@ from another place, never overrides what a person has said since.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pyarrow.compute as pc
 
 from icehouse.store._catalog import Catalog
@@ -37,15 +39,16 @@ def record_claims(catalog: Catalog, log: LabelLog, dataset: str, task: str) -> i
     rows = catalog.rows(dataset, ["key", "image_id", "labels"])
     rows = rows.filter(pc.is_valid(pc.field("image_id")) & pc.is_valid(pc.field("labels")))
     rows = rows.sort_by("key")
-    said: dict[bytes, list[str]] = {}
+    said: dict[bytes, tuple[str, ...]] = {}
     for image, labels in zip(rows["image_id"].to_pylist(), rows["labels"].to_pylist(), strict=True):
-        said.setdefault(image, []).extend(labels)
+        said[image] = (*said.get(image, ()), *labels)
     single = log.task(task).kind == SINGLE
     claims = {image: _claim(labels, single) for image, labels in said.items()}
     return log.claim(task, claims, annotator=dataset, origin=SOURCE)
 
 
-def _claim(labels: list[str], single: bool) -> Statement:
+@lru_cache(maxsize=4096)
+def _claim(labels: tuple[str, ...], single: bool) -> Statement:
     distinct = tuple(dict.fromkeys(labels))
     if not single or len(distinct) == 1:
         return distinct, None

@@ -78,8 +78,8 @@ def messy(damaged: Store, logical: Dump) -> Store:
         features.append(matrix.ids[part], matrix.vectors[part] + np.float16(start), "float16")
     for number in (2, 3):
         damaged.catalog.append("shapes", [CatalogRow(f"disc/{number:02d}.png", gone=True)])
-    rows = damaged.catalog.rows("shapes").slice(0, 12).to_pylist()
-    damaged.catalog.append("shapes", [CatalogRow.from_mapping(row) for row in rows])
+    rows = damaged.catalog.rows("shapes").slice(0, 12)
+    damaged.catalog.append("shapes", CatalogRow.from_table(rows))
     forget(damaged, plan_forget(damaged, ["stripes/05.png", "disc/09.png"]))
     assert len(features.shards()) > 8
     return damaged
