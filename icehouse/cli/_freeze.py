@@ -91,12 +91,20 @@ def embed(
         str | None, typer.Option(help="shortest, longest or squash. Default: the encoder's own.")
     ] = None,
     adjust: Annotated[
-        list[str] | None,
-        typer.Option(help="denoise, equalise or grayscale; may be given several times."),
-    ] = None,
+        str, typer.Option(help="Of denoise,equalise,grayscale: what is done to every picture.")
+    ] = "",
     normalise: Annotated[
         str, typer.Option(help="By mean and deviation of: encoder (its training) or dataset.")
     ] = "encoder",
+    views: Annotated[
+        int, typer.Option(min=0, help="Augmented views of each image, for training.")
+    ] = 0,
+    augment: Annotated[
+        str, typer.Option(help="How a view is made: of flip,rotate,crop,colour.")
+    ] = "flip,rotate,crop,colour",
+    views_for: Annotated[
+        str, typer.Option(help="all, or minority: as many as balance the classes.")
+    ] = "all",
     dry_run: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Measure the speed on N images, and write nothing."),
@@ -110,6 +118,7 @@ def embed(
         Network,
         PictureOptions,
         Selection,
+        ViewOptions,
         list_lines,
         list_source,
         rehearse,
@@ -128,8 +137,9 @@ def embed(
     else:
         listing = list_source(source, labels=labels, image_column=image_column, network=network)
     listing = select(listing, selection)
-    options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine)
-    pictures = PictureOptions(decode, resize, tuple(adjust or ()), normalise)
+    wanted = ViewOptions(views, _words(augment), views_for)
+    options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine, wanted)
+    pictures = PictureOptions(decode, resize, _words(adjust), normalise)
     if dry_run is not None:
         known = Store.open(store) if store.exists() else None
         name = encoder or _usual_encoder(known)
@@ -164,6 +174,10 @@ def demo(
     from icehouse.demo import run
 
     run(out, echo)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _usual_encoder(store: Store | None) -> str:

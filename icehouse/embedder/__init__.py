@@ -11,6 +11,7 @@ from icehouse.embedder._rehearse import Rehearsal, rehearse
 from icehouse.embedder._report import EmbedReport, Failure, Speed
 from icehouse.embedder._spec import EncoderSpec, PictureOptions, PreprocessSpec
 from icehouse.embedder._threads import one_torch_thread
+from icehouse.embedder._views import ViewOptions
 from icehouse.embedder.sources import (
     Entry,
     Listing,
@@ -49,6 +50,7 @@ __all__ = [
     "Rehearsal",
     "Selection",
     "Speed",
+    "ViewOptions",
     "choose_encoder",
     "decode",
     "embed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from icehouse.embedder import _canary
@@ -18,6 +18,7 @@ from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
 from icehouse.embedder._report import EmbedReport, Failure, make_report, make_speed
 from icehouse.embedder._run import Progress, run
 from icehouse.embedder._statistics import with_statistics
+from icehouse.embedder._views import Coverage, ViewOptions, agree_on_recipe, wanted
 from icehouse.embedder._writer import Writer
 from icehouse.embedder.sources import Listing, read_ahead
 from icehouse.errors import Interrupted, SourceError, UsageError
@@ -42,6 +43,8 @@ class EmbedOptions:
         Read again what could not be decoded the last time.
     engine : {"auto", "torch", "openvino"}
         What does the encoder's arithmetic; "auto" measures where it can pay.
+    views : ViewOptions
+        Augmented views that are wanted too.
     """
 
     batch_size: int | None = None
@@ -49,6 +52,7 @@ class EmbedOptions:
     max_pixels: int = MAX_PIXELS
     retry_errors: bool = False
     engine: str = "auto"
+    views: ViewOptions = field(default_factory=ViewOptions)
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "workers", "max_pixels"):
@@ -104,7 +108,7 @@ def embed(
 
     work = _resolve(store, request, listing, known, options)
     spec = work.opened.encoder.spec if work.opened else None
-    writer = Writer(store, spec, dataset, work.done)
+    writer = Writer(store, spec, dataset, frozenset(work.coverage.held))
     writer.add_rows(work.plan.rows)
     if work.opened is None or work.encoder_id is None or not work.plan.todo:
         writer.commit()
@@ -118,7 +122,8 @@ def embed(
         work.opened.encoder,
         read_ahead(work.plan.todo),
         listing.source,
-        work.done,
+        work.coverage,
+        options.views.augment,
         batch_size=options.batch_size,
         workers=options.workers,
         max_pixels=options.max_pixels,
@@ -140,7 +145,7 @@ class _Work:
     """What is to be done, and by whom; no encoder where nothing has to be encoded."""
 
     plan: Plan
-    done: frozenset[bytes]
+    coverage: Coverage
     encoder_id: str | None
     opened: Opened | None
 
@@ -153,21 +158,22 @@ def _resolve(
     options: EmbedOptions,
 ) -> _Work:
     encoder_id = find_request(store, request)
-    plan, done = _plan(store, encoder_id, listing, known, options)
+    plan, coverage = _plan(store, encoder_id, listing, known, options)
     if not plan.todo:
-        return _Work(plan, done, encoder_id, None)
+        return _Work(plan, coverage, encoder_id, None)
     card = store.features(encoder_id).card if encoder_id else None
     wanted = request_of(card) if card else with_statistics(request, plan.todo, options.max_pixels)
     opened = open_on(wanted, options.engine, len(plan.todo))
     encoder = opened.encoder
     if encoder.spec.encoder_id != encoder_id:
         encoder_id = encoder.spec.encoder_id
-        plan, done = _plan(store, encoder_id, listing, known, options)
+        plan, coverage = _plan(store, encoder_id, listing, known, options)
     _canary.check(store, encoder)
     features = store.features(encoder_id)
     store.files.sweep(features.folder)
     features.describe(_card(encoder, request))
-    return _Work(plan, done, encoder_id, opened)
+    agree_on_recipe(store, encoder_id, options.views)
+    return _Work(plan, coverage, encoder_id, opened)
 
 
 def _failures(store: Store, dataset: str) -> tuple[Failure, ...]:
@@ -213,10 +219,13 @@ def _plan(
     listing: Listing,
     known: dict[str, CatalogRow],
     options: EmbedOptions,
-) -> tuple[Plan, frozenset[bytes]]:
-    ids = store.features(encoder_id).ids() if encoder_id else ()
-    done = frozenset(i.tobytes() for i in ids)
-    return make_plan(listing, known, done, retry_errors=options.retry_errors), done
+) -> tuple[Plan, Coverage]:
+    held: dict[bytes, int] = {}
+    if encoder_id:
+        ids, counts = store.features(encoder_id).held()
+        held = dict(zip((i.tobytes() for i in ids), counts.tolist(), strict=True))
+    coverage = Coverage(held, wanted(options.views, listing.entries))
+    return make_plan(listing, known, coverage, retry_errors=options.retry_errors), coverage
 
 
 def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from icehouse.embedder._augment import augment
 from icehouse.embedder._decode import Pixels, decode, probe
 from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._layout import enough
 from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._plan import error_row
 from icehouse.embedder._threads import cores
+from icehouse.embedder._views import Coverage
 from icehouse.embedder.sources import Entry
 from icehouse.errors import EncoderError, ImageError
 from icehouse.store import CatalogRow, image_id
@@ -40,16 +42,32 @@ class Outcome:
     Attributes
     ----------
     rows : list of CatalogRow
-    vectors : array of float32, shape (len(rows), D), or None
+    vectors : array of float32, shape (n, D), or None
         None for rows that need no vector: errors, and images whose vector is there or on
         its way.
+    ids : list of bytes
+        The image of each vector.
+    views : list of int
+        The view of each vector; 0 is the plain image.
     failed : bytes or None
         The image_id of the one row, if its file was read but is not a picture.
     """
 
     rows: list[CatalogRow]
     vectors: npt.NDArray[np.float32] | None = None
+    ids: list[bytes] = field(default_factory=list)
+    views: list[int] = field(default_factory=list)
     failed: bytes | None = None
+
+
+@dataclass
+class _Batch:
+    """Images that are to be encoded together: a row an image, and pixels for each of its views."""
+
+    rows: list[CatalogRow] = field(default_factory=list)
+    ids: list[bytes] = field(default_factory=list)
+    views: list[int] = field(default_factory=list)
+    pixels: list[Pixels] = field(default_factory=list)
 
 
 @dataclass
@@ -76,8 +94,10 @@ class Pipeline:
     entries : iterable of Entry
     source : str
         Where the entries come from.
-    done : frozenset of bytes
-        Images that have a vector already.
+    coverage : Coverage
+        What is stored already, and what is wanted.
+    recipe : tuple of str
+        How augmented views are made.
     batch_size : int or None
         None: 32, or 256 on a GPU.
     workers : int or None
@@ -90,7 +110,8 @@ class Pipeline:
         encoder: Encoder,
         entries: Iterable[Entry],
         source: str,
-        done: frozenset[bytes],
+        coverage: Coverage,
+        recipe: tuple[str, ...] = (),
         *,
         batch_size: int | None,
         workers: int | None,
@@ -99,7 +120,8 @@ class Pipeline:
         self._encoder = encoder
         self._enough = enough(encoder.spec.preprocess)
         self._source = source
-        self._done = done
+        self._coverage = coverage
+        self._recipe = recipe
         self._max_pixels = max_pixels
         device = getattr(encoder, "device", None)
         self.on_gpu = device is not None and device.type != "cpu"
@@ -151,14 +173,14 @@ class Pipeline:
     def _work(self) -> None:
         try:
             while not self._stop.is_set():
-                rows, pixels = self._fill_batch()
-                if not rows:
+                batch = self._fill_batch()
+                if not batch.rows:
                     break
                 with self._gpu:
                     started = self._clock()
-                    vectors = self._encode(pixels)
-                    self.encoding.add(self._clock() - started, len(rows))
-                self._results.put(Outcome(rows, vectors))
+                    vectors = self._encode(batch.pixels)
+                    self.encoding.add(self._clock() - started, len(batch.pixels))
+                self._results.put(Outcome(batch.rows, vectors, batch.ids, batch.views))
         except BaseException as error:
             self._results.put(error)
         finally:
@@ -181,25 +203,24 @@ class Pipeline:
         parts = [self._encode(pixels[i : i + half]) for i in range(0, len(pixels), half)]
         return np.concatenate(parts)
 
-    def _fill_batch(self) -> tuple[list[CatalogRow], list[Pixels]]:
-        rows: list[CatalogRow] = []
-        pixels: list[Pixels] = []
-        while len(rows) < self.batch_size and not self._stop.is_set():
+    def _fill_batch(self) -> _Batch:
+        batch = _Batch()
+        while len(batch.pixels) < self.batch_size and not self._stop.is_set():
             with self._lock:
                 entry = next(self._waiting, None)
             if entry is None:
                 break
             started = time.thread_time()
-            prepared = self._prepare(entry)
-            if isinstance(prepared, Outcome):
-                self._results.put(prepared)
+            before = len(batch.pixels)
+            without = self._prepare(entry, batch)
+            if without is not None:
+                self._results.put(without)
             else:
-                rows.append(prepared[0])
-                pixels.append(prepared[1])
-                self.decoding.add(time.thread_time() - started, 1)
-        return rows, pixels
+                self.decoding.add(time.thread_time() - started, len(batch.pixels) - before)
+        return batch
 
-    def _prepare(self, entry: Entry) -> tuple[CatalogRow, Pixels] | Outcome:
+    def _prepare(self, entry: Entry, batch: _Batch) -> Outcome | None:
+        """Put an input into a batch; return what came of it where it needs no vector."""
         identity = None
         try:
             read = entry.origin.read()
@@ -219,14 +240,24 @@ class Pipeline:
                 extra=entry.extra,
                 source=self._source,
             )
+            views = self._coverage.missing(identity, entry)
             with self._lock:
-                if identity in self._done or identity in self._claimed:
+                if not views or identity in self._claimed:
                     return Outcome([row])
                 self._claimed.add(identity)
-            return row, self._encoder.preprocess(decode(read.data, self._max_pixels, self._enough))
+            picture = decode(read.data, self._max_pixels, self._enough)
+            pixels = [
+                self._encoder.preprocess(augment(picture, self._recipe, identity, view))
+                for view in views
+            ]
         except ImageError as error:
             row = error_row(entry, self._source, error.kind, error.detail)
             return Outcome([row], failed=identity)
+        batch.rows.append(row)
+        batch.ids += [identity] * len(views)
+        batch.views += views
+        batch.pixels += pixels
+        return None
 
     def _clock(self) -> float:
         # On a CPU torch works in this very thread; a GPU, or OpenVINO, while the thread waits.

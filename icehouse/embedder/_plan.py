@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from icehouse.embedder._views import Coverage
 from icehouse.embedder.sources import Entry, Listing
 from icehouse.errors import ImageErrorKind, UsageError
 from icehouse.store import CatalogRow, Store
@@ -45,7 +46,7 @@ def known_rows(store: Store, dataset: str) -> dict[str, CatalogRow]:
 def make_plan(
     listing: Listing,
     known: dict[str, CatalogRow],
-    done: frozenset[bytes],
+    coverage: Coverage,
     *,
     retry_errors: bool = False,
 ) -> Plan:
@@ -56,8 +57,8 @@ def make_plan(
     listing : Listing
     known : dict
         From :func:`known_rows`.
-    done : frozenset of bytes
-        The images that have a vector of this encoder.
+    coverage : Coverage
+        The views that the encoder has of each image, and those that are wanted.
     retry_errors : bool
         Read again what could not be decoded the last time. What the system refused to
         read is always tried again.
@@ -76,7 +77,7 @@ def make_plan(
                 plan.rows.append(now)
         elif row is None or not _unchanged(row, entry):
             plan.todo.append(entry)
-        elif row.image_id is not None and row.image_id in done:
+        elif row.image_id is not None and not coverage.missing(row.image_id, entry):
             plan.reused += 1
             _describe(plan, row, entry, listing.source)
         elif row.error is not None and not _again(row.error, retry_errors):

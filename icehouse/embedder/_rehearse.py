@@ -13,6 +13,7 @@ from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._report import Speed, make_speed
 from icehouse.embedder._statistics import with_statistics
 from icehouse.embedder._threads import one_torch_thread
+from icehouse.embedder._views import Coverage
 from icehouse.embedder.sources import Listing
 from icehouse.errors import UsageError
 
@@ -82,7 +83,7 @@ def rehearse(
         opened.encoder,
         some,
         listing.source,
-        frozenset(),
+        Coverage(),
         batch_size=options.batch_size,
         workers=options.workers,
         max_pixels=options.max_pixels,

@@ -41,6 +41,8 @@ class EmbedReport:
         Inputs of earlier runs that the source no longer has.
     seconds : float
         Of the pipeline, loading left out.
+    views : int
+        Augmented views among what was computed.
     failures : tuple of Failure
         The same inputs by name.
     speed : Speed or None
@@ -55,6 +57,7 @@ class EmbedReport:
     errors: dict[str, int]
     gone: int
     seconds: float
+    views: int = 0
     failures: tuple[Failure, ...] = ()
     speed: Speed | None = None
 
@@ -122,4 +125,5 @@ def make_report(
         errors={str(kind): count for kind, count in sorted(errors.items())},
         gone=plan.gone,
         seconds=0.0,
+        views=writer.views,
     )

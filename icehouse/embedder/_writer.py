@@ -16,7 +16,7 @@ import numpy.typing as npt
 from icehouse.embedder._pipeline import Outcome
 from icehouse.embedder._spec import EncoderSpec
 from icehouse.errors import VectorError
-from icehouse.store import CatalogRow, Store, ids_from_bytes
+from icehouse.store import CatalogRow, IdArray, Store, ids_from_bytes
 
 COMMIT_ROWS = 8192
 COMMIT_SECONDS = 5.0
@@ -48,24 +48,27 @@ class Writer:
         self._done = set(done)
         self._rows: list[CatalogRow] = []
         self._ids: list[bytes] = []
+        self._views: list[int] = []
         self._vectors: list[npt.NDArray[np.float32]] = []
         self._twins: list[CatalogRow] = []
         self._failed: dict[bytes, CatalogRow] = {}
         self._last_commit = time.monotonic()
         self.refused: VectorError | None = None
         self.encoded = 0
+        self.views = 0
         self.reused = 0
         self.errors: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
         """Take in some inputs, and commit when enough have come together."""
         if outcome.vectors is not None:
-            ids = [row.image_id for row in outcome.rows if row.image_id]
             self._rows += outcome.rows
-            self._ids += ids
+            self._ids += outcome.ids
+            self._views += outcome.views
             self._vectors.append(outcome.vectors)
-            self._done.update(ids)
-            self.encoded += len(ids)
+            self._done.update(outcome.ids)
+            self.encoded += len(outcome.rows)
+            self.views += sum(view > 0 for view in outcome.views)
         for row in outcome.rows if outcome.vectors is None else ():
             if row.error is not None:
                 self._add_error(row)
@@ -86,26 +89,38 @@ class Writer:
         self._settle_twins()
         self._commit_vectors()
         self._store.catalog.append(self._dataset, self._rows)
-        self._rows, self._ids, self._vectors = [], [], []
+        self._rows, self._ids, self._views, self._vectors = [], [], [], []
         self._last_commit = time.monotonic()
 
     def _commit_vectors(self) -> None:
         """Commit what is sound; keep what is wrong with the rest in ``refused``."""
         if not self._ids or self._spec is None:
             return
-        features = self._store.features(self._spec.encoder_id)
         vectors, ids = np.concatenate(self._vectors), ids_from_bytes(self._ids)
-        try:
-            features.append(ids, vectors, self._spec.stored_as)
-        except VectorError as error:
-            with np.errstate(over="ignore"):
-                sound = np.isfinite(vectors.astype(self._spec.stored_as)).all(axis=1)
-            if sound.any():
-                features.append(ids[sound], vectors[sound], self._spec.stored_as)
-            bad = {i.tobytes() for i in ids[~sound]}
+        views = np.array(self._views, np.int16)
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(vectors.astype(self._spec.stored_as)).all(axis=1)
+        if not finite.all():
+            try:  # to be told what is wrong with them; nothing is written
+                self._append(ids[~finite], vectors[~finite], views[~finite])
+            except VectorError as error:
+                self.refused = error
+            bad = {i.tobytes() for i in ids[~finite]}
+            sound = np.array([image not in bad for image in self._ids])
+            ids, vectors, views = ids[sound], vectors[sound], views[sound]
             self._rows = [row for row in self._rows if row.image_id not in bad]
             self.encoded -= len(bad)
-            self.refused = error
+        self._append(ids, vectors, views)
+
+    def _append(
+        self, ids: IdArray, vectors: npt.NDArray[np.float32], views: npt.NDArray[np.int16]
+    ) -> None:
+        """Commit plain images and augmented views as shards of their own: few readers want both."""
+        assert self._spec is not None
+        features = self._store.features(self._spec.encoder_id)
+        for part in (views == 0, views > 0):  # what has views, has a plain vector before
+            if part.any():
+                features.append(ids[part], vectors[part], self._spec.stored_as, views[part])
 
     def _settle_twins(self) -> None:
         """Decide on copies of images that were still being decoded when the copy was read."""

@@ -31,6 +31,8 @@ def embed_table(report: EmbedReport) -> Table:
         ("reused", f"{report.reused:,}"),
         *((f"failed: {kind}", f"{count:,}") for kind, count in report.errors.items()),
     ]
+    if report.views:
+        rows.append(("augmented views", f"{report.views:,}"))
     if report.gone:
         rows.append(("gone from the source", f"{report.gone:,}"))
     rows += _speed(report.speed, report.seconds)

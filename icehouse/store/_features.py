@@ -28,9 +28,11 @@ from icehouse.store._shard import (
     ViewArray,
     bare,
     flat_vectors,
+    is_augmented,
     open_shard,
     read_shard,
     shard_bytes,
+    without_gaps,
 )
 from icehouse.store._tombstones import Tombstones, dead_by_shard
 
@@ -165,7 +167,20 @@ class FeatureShards:
 
     def ids(self) -> IdArray:
         """Return the identities of all images that have a vector, shape (n,), unique."""
-        return read_listed(self._listing, self._read_ids)
+        ids, views = read_listed(self._listing, self._read_pairs)
+        return np.unique(ids[views == 0])
+
+    def held(self) -> tuple[IdArray, npt.NDArray[np.int64]]:
+        """Return the images that have a vector, and how many views of each are stored.
+
+        Returns
+        -------
+        ids : array of V32, shape (n,)
+            Unique, sorted.
+        counts : array of int64, shape (n,)
+            Views from 0 on, without a gap.
+        """
+        return without_gaps(*read_listed(self._listing, self._read_pairs))
 
     def load(self) -> FeatureMatrix:
         """Read all vectors of view 0 into one array.
@@ -192,18 +207,22 @@ class FeatureShards:
         stones = [name for name in names if name.startswith(f"{self.tombstones.folder}/")]
         return names[len(stones) :], dead_by_shard(map(self.tombstones.read, stones))
 
-    def _read_ids(self, names: list[str]) -> IdArray:
+    def _read_pairs(self, names: list[str]) -> tuple[IdArray, ViewArray]:
+        """Return image and view of all vectors, as often as they are stored."""
         shards, dead = self._dead(names)
-        found = [np.empty(0, ID_DTYPE)]
+        ids, views = [np.empty(0, ID_DTYPE)], [np.empty(0, np.int16)]
         for name in shards:
             table = read_shard(name, open_shard(self._files, name), None, COLUMNS[:2])
-            ids = ids_from_arrow(table["image_id"])[table["view"].to_numpy() == 0]
-            found.append(ids[_alive(ids, dead.get(bare(name)))])
-        return np.unique(np.concatenate(found))
+            images = ids_from_arrow(table["image_id"])
+            alive = _alive(images, dead.get(bare(name)))
+            ids.append(images[alive])
+            views.append(table["view"].to_numpy()[alive])
+        return np.concatenate(ids), np.concatenate(views)
 
     def _load(self, names: list[str]) -> FeatureMatrix:
         shards, dead = self._dead(names)
-        opened = [(name, open_shard(self._files, name)) for name in shards]
+        every = [(name, open_shard(self._files, name)) for name in shards]
+        opened = [(name, shard) for name, shard in every if not is_augmented(shard)]
         rows = sum(shard.metadata.num_rows for _, shard in opened)
         kinds = {shard.schema_arrow.field("vector").type for _, shard in opened}
         if len(kinds) > 1:

@@ -122,6 +122,14 @@ def open_shard(files: Files, name: str, *, mapped: bool = True) -> pq.ParquetFil
     return shard
 
 
+def is_augmented(shard: pq.ParquetFile) -> bool:
+    """Whether a shard holds augmented views only, by the statistics in its footer."""
+    groups = range(shard.metadata.num_row_groups)
+    column = COLUMNS.index("view")
+    stated = [shard.metadata.row_group(group).column(column).statistics for group in groups]
+    return bool(stated) and all(s is not None and s.has_min_max and s.min > 0 for s in stated)
+
+
 def read_shard(name: str, shard: pq.ParquetFile, group: int | None, columns: list[str]) -> pa.Table:
     """Read columns of one row group, or of all; raise StoreCorrupt where they are damaged."""
     try:
@@ -139,6 +147,23 @@ def flat_vectors(table: pa.Table) -> VectorArray:
     column = table["vector"].combine_chunks()
     flat = column.flatten().to_numpy(zero_copy_only=True)
     return flat.reshape(-1, column.type.list_size)
+
+
+def without_gaps(ids: IdArray, views: ViewArray) -> tuple[IdArray, npt.NDArray[np.int64]]:
+    """Return the images, unique and sorted, and how many views of each there are from 0 on."""
+    if not views.any():
+        unique = np.unique(ids)
+        return unique, np.ones(len(unique), np.int64)
+    order = np.lexsort((views, ids))
+    ids, views = ids[order], views[order]
+    new = np.ones(len(ids), np.bool_)
+    new[1:] = (ids[1:] != ids[:-1]) | (views[1:] != views[:-1])
+    ids, views = ids[new], views[new]
+    unique, starts, sizes = np.unique(ids, return_index=True, return_counts=True)
+    # Views are different and ascend: up to the first gap each stands at its own place.
+    in_place = views == np.arange(len(ids)) - np.repeat(starts, sizes)
+    counts = np.add.reduceat(in_place, starts, dtype=np.int64)
+    return unique[counts > 0], counts[counts > 0]
 
 
 def bare(name: str) -> str:

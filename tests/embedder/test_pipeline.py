@@ -33,6 +33,7 @@ from icehouse.embedder._pipeline import (
     cores,
 )
 from icehouse.embedder._preprocess import preprocess
+from icehouse.embedder._views import Coverage
 from icehouse.errors import EncoderError, ImageError, ImageErrorKind, UsageError
 from icehouse.store import image_id
 
@@ -109,7 +110,7 @@ def pipeline_of(
         encoder,
         entries,
         "/source",
-        done,
+        Coverage(dict.fromkeys(done, 1)),
         batch_size=batch_size,
         workers=workers,
         max_pixels=max_pixels,

@@ -8,6 +8,7 @@ import pytest
 
 from icehouse.embedder import Entry, Listing, LocalFile
 from icehouse.embedder._plan import Plan, error_row, known_rows, make_plan, refuse_stranger
+from icehouse.embedder._views import Coverage
 from icehouse.errors import ImageErrorKind, UsageError
 from icehouse.store import CatalogRow, Store
 
@@ -41,7 +42,7 @@ def plan_of(
 ) -> Plan:
     listing = Listing(source, "photos", list(entries))
     rows = {row.key: row for row in known}
-    return make_plan(listing, rows, done, retry_errors=retry_errors)
+    return make_plan(listing, rows, Coverage(dict.fromkeys(done, 1)), retry_errors=retry_errors)
 
 
 def test_what_is_new_is_read() -> None:

@@ -30,8 +30,12 @@ def rows(*numbers: int, prefix: str = "") -> list[CatalogRow]:
 
 
 def encoded(*numbers: int) -> Outcome:
-    vectors = np.array([[n, 1, 0] for n in numbers], np.float32)
-    return Outcome(rows(*numbers), vectors)
+    return outcome(np.array([[n, 1, 0] for n in numbers], np.float32), *numbers)
+
+
+def outcome(vectors: np.ndarray, *numbers: int) -> Outcome:
+    ids = [image_id(str(n).encode()) for n in numbers]
+    return Outcome(rows(*numbers), vectors, ids, [0] * len(ids))
 
 
 def failed(number: int, prefix: str = "") -> Outcome:
@@ -120,7 +124,7 @@ def test_rows_counted_elsewhere_are_written_and_not_counted(store: Store) -> Non
 
 
 def test_no_row_is_written_whose_vector_cannot_be(store: Store, writer: Writer) -> None:
-    writer.add(Outcome(rows(2), np.array([[np.nan, 1, 0]], np.float32)))
+    writer.add(outcome(np.array([[np.nan, 1, 0]], np.float32), 2))
     writer.commit()
     assert isinstance(writer.refused, VectorError)
     assert "hold NaN or infinity" in str(writer.refused)
@@ -129,7 +133,7 @@ def test_no_row_is_written_whose_vector_cannot_be(store: Store, writer: Writer) 
 
 def test_one_bad_vector_does_not_hold_back_the_good_ones(store: Store, writer: Writer) -> None:
     writer.add(encoded(1))
-    writer.add(Outcome(rows(2), np.array([[np.nan, 1, 0]], np.float32)))
+    writer.add(outcome(np.array([[np.nan, 1, 0]], np.float32), 2))
     writer.commit()
     assert writer.refused is not None
     assert (keys(store), stored(store), writer.encoded) == (["1.png"], [1], 1)
@@ -145,3 +149,24 @@ def test_a_row_is_never_there_before_its_vector(tmp_path: Path) -> None:
     with pytest.raises(StoreUnwritable, match="cannot write"):
         writer.commit()
     assert keys(store) == []
+
+
+def test_views_have_shards_of_their_own(writer: Writer, store: Store) -> None:
+    one = image_id(b"1")
+    vectors = np.array([[1, 1, 0], [1, 2, 0], [1, 3, 0]], np.float32)
+    writer.add(Outcome(rows(1), vectors, [one] * 3, [0, 1, 2]))
+    writer.commit()
+    features = store.features(SPEC.encoder_id)
+    assert len(features.shards()) == 2
+    assert features.load().vectors.tolist() == [[1, 1, 0]]
+    assert (writer.encoded, writer.views) == (1, 2)
+
+
+def test_an_image_with_one_bad_view_is_refused_as_a_whole(writer: Writer, store: Store) -> None:
+    vectors = np.array([[1, 1, 0], [1, np.nan, 0], [2, 1, 0]], np.float32)
+    ids = [image_id(b"1"), image_id(b"1"), image_id(b"2")]
+    writer.add(Outcome(rows(1, 2), vectors, ids, [0, 1, 0]))
+    writer.commit()
+    assert writer.refused is not None
+    assert stored(store) == [2]
+    assert keys(store) == ["2.png"]

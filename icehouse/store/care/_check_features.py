@@ -58,6 +58,16 @@ class ShardFacts:
     finite: npt.NDArray[np.bool_]
     well_named: bool
 
+    @property
+    def augmented(self) -> bool:
+        """Whether it holds augmented views only."""
+        return bool((self.views > 0).all())
+
+    @property
+    def like(self) -> tuple[object, ...]:
+        """What shards that may become one have in common."""
+        return self.kind, self.augmented
+
 
 @dataclass
 class EncoderFacts:

@@ -17,7 +17,7 @@ LAYOUT = re.compile(
       store\.json
     | labels\.sqlite(-journal|-wal|-shm)?
     | catalog/[^/]+/\d{8}[-_][0-9a-f]{12}\.parquet
-    | features/[^/]+/(encoder\.json|canary\.npy|[^/]+\.parquet|_forgotten/[^/]+\.parquet)
+    | features/[^/]+/((encoder|views)\.json|canary\.npy|[^/]+\.parquet|_forgotten/[^/]+\.parquet)
     | heads/[^/]+/[^/]+/(head\.json|metrics\.json|weights-[0-9a-f]{16}\.safetensors
                         |oof(-[0-9a-f]{16})?\.parquet|flags\.(parquet|csv|jsonl|png))
     | indexes/.+

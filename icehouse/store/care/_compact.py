@@ -70,14 +70,14 @@ def plan_features(
     double = sum(int((mask & ~once).sum()) for mask, once in zip(alive, first, strict=True))
     bins: list[list[tuple[ShardFacts, Mask]]] = []
     small, rows = 0, 0
-    for shard, mask in zip(shards, keep, strict=True):
+    for shard, mask in sorted(zip(shards, keep, strict=True), key=lambda s: s[0].augmented):
         most = rows_of_a_shard(shard, limit)
         clean = mask.all() and shard.well_named
         if clean and len(mask) * 2 > most:
             continue
         small += int(clean)
         full = rows * 2 > most and rows + int(mask.sum()) > most
-        if not bins or full or bins[-1][-1][0].kind != shard.kind:
+        if not bins or full or bins[-1][-1][0].like != shard.like:
             bins.append([])
             rows = 0
         bins[-1].append((shard, mask))

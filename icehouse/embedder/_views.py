@@ -1,0 +1,119 @@
+"""Which views of which images are stored, and which are wanted.
+
+View 0 is the plain image; views 1, 2, … are augmented ones, for training only. An encoder of a
+store has one recipe for them, ``views.json`` beside its vectors.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from icehouse.embedder._augment import AUGMENTATIONS, in_order
+from icehouse.embedder.sources import Entry
+from icehouse.errors import UsageError
+from icehouse.store import Store
+
+REVISION = 1
+VIEWS_FOR = ("all", "minority")
+NOT_TRAINED_ON = ("val", "test")
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """Augmented views, wanted beside the plain image.
+
+    Attributes
+    ----------
+    views : int
+        How many of an image, at most.
+    augment : tuple of str
+        See :mod:`icehouse.embedder._augment`.
+    views_for : {"all", "minority"}
+        "minority": as many as bring a class up to the size of the largest one. Images that the
+        source puts into val or test get none.
+    """
+
+    views: int = 0
+    augment: tuple[str, ...] = tuple(AUGMENTATIONS)
+    views_for: str = "all"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.views <= 1000:
+            raise UsageError(f"views are 0 to 1000 of an image, got {self.views}")
+        if self.views_for not in VIEWS_FOR:
+            raise UsageError(f"views are for one of: {', '.join(VIEWS_FOR)}; not {self.views_for}")
+        object.__setattr__(self, "augment", in_order(self.augment))
+        if not self.augment:
+            raise UsageError(f"a view takes one augmentation or more: {', '.join(AUGMENTATIONS)}")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What is stored and what is wanted of each image.
+
+    Attributes
+    ----------
+    held : mapping of image_id to int
+        How many views are stored, from 0 on without a gap.
+    wanted : callable
+        From an entry to the number of its views, the plain one included.
+    """
+
+    held: Mapping[bytes, int] = field(default_factory=dict)
+    wanted: Callable[[Entry], int] = lambda _: 1
+
+    def missing(self, image: bytes, entry: Entry) -> range:
+        """Return the views that are wanted of an image and not stored."""
+        return range(self.held.get(image, 0), self.wanted(entry))
+
+
+def wanted(options: ViewOptions, entries: Iterable[Entry]) -> Callable[[Entry], int]:
+    """Return how many views of an entry are wanted, the plain one included."""
+    if not options.views:
+        return lambda _: 1
+    if options.views_for == "all":
+        return lambda entry: 1 if entry.split in NOT_TRAINED_ON else 1 + options.views
+    counts = Counter(
+        label
+        for entry in entries
+        if entry.split not in NOT_TRAINED_ON
+        for label in entry.labels or ()
+    )
+    most = max(counts.values(), default=0)
+
+    def fill_up(entry: Entry) -> int:
+        if entry.split in NOT_TRAINED_ON or not entry.labels:
+            return 1
+        rarest = min(counts[label] for label in entry.labels)
+        return min(1 + options.views, math.ceil(most / rarest))
+
+    return fill_up
+
+
+def agree_on_recipe(store: Store, encoder_id: str, options: ViewOptions) -> None:
+    """Write down how the views of an encoder are made, or refuse to mix two recipes.
+
+    Raises
+    ------
+    UsageError
+        The store has views of this encoder that were made otherwise.
+    """
+    if not options.views:
+        return
+    name = f"features/{encoder_id}/views.json"
+    recipe = {"augment": list(options.augment), "revision": REVISION}
+    if not store.files.exists(name):
+        store.files.commit(name, json.dumps(recipe, indent=2).encode())
+        return
+    known = json.loads(store.files.read(name))
+    if known != recipe:
+        raise UsageError(
+            f"the views of {encoder_id} in this store were made with "
+            f"{','.join(known['augment'])} (revision {known['revision']}), not with "
+            f"{','.join(options.augment)} (revision {REVISION}). Give the same --augment, or "
+            "another store"
+        )
