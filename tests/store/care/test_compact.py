@@ -143,7 +143,8 @@ def test_a_repair_that_dies_before_any_of_its_steps_has_changed_nothing_but_file
         if step % 5 == 0:
             assert fsck(copy.path, repair=True, limit=SMALL).sound
             assert logical(copy) == before
-            left = {f.kind for f in fsck(copy.path, limit=SMALL).findings}
+            # Shards of a repair that died may be cut so that another one could merge a few.
+            left = {f.kind for f in fsck(copy.path, limit=SMALL).findings} - {"small-shards"}
             assert left == {"labels-of-unknown-images", "vectors-without-row"}
 
 
