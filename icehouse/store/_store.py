@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,6 +35,8 @@ FORMAT_VERSION = 1
 STORE_MANIFEST = "store.json"
 MANIFEST_TEXT = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
 MANIFESTS = (".csv", ".parquet")
+# How the key of a part of a picture ends: x, y, width and height.
+BOX = re.compile(r"#\d+,\d+,\d+,\d+$")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Place:
     def path(self) -> Path | None:
         """The file, if its source is a local folder or manifest; it may have moved since."""
         if self.source is None or "://" in self.source or "://" in self.key:
+            return None
+        if BOX.search(self.key):
             return None
         source = Path(self.source)
         if source.is_dir():

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from icehouse.embedder.sources._box import Box, boxed, parse_box
 from icehouse.embedder.sources._cells import SAID, extra_of, labels_of, split_of
 from icehouse.embedder.sources._listing import Entry, Listing, printable
 from icehouse.embedder.sources._network import Network
@@ -18,7 +19,7 @@ from icehouse.embedder.sources._paths import inspect_paths
 from icehouse.errors import SourceError
 
 Inspect = Callable[[Sequence[str]], list[Entry]]
-_TEXT = ("path", *SAID)
+_TEXT = ("path", "box", *SAID)
 
 
 def list_manifest(
@@ -31,7 +32,8 @@ def list_manifest(
     manifest : Path
         Columns: ``path`` (relative to the manifest, absolute, or a URL); optionally ``label`` or
         ``labels`` (in CSV separated by semicolons; a semicolon alone says that no class
-        applies); optionally ``split`` (train, val, test). An empty cell says nothing.
+        applies); optionally ``split`` (train, val, test); optionally ``box``
+        (``x,y,width,height``: the part of the picture that is meant). An empty cell says nothing.
         Further columns are kept with the image.
     labels : bool
         Whether to take the labels.
@@ -87,16 +89,17 @@ def list_rows(
         )
     records = table.to_pylist()
     paths = [record["path"] for record in records]
-    _refuse_bad_paths(source, paths)
+    boxes = [parse_box(r.get("box"), source, row) for row, r in enumerate(records, start=1)]
+    _refuse_bad_paths(source, paths, boxes)
     further = [column for column in table.column_names if column not in _TEXT]
     entries = [
         replace(
-            entry,
+            boxed(entry, box),
             labels=labels_of(record) if labels else None,
             split=split_of(record.get("split")),
             extra=extra_of(record, further),
         )
-        for entry, record in zip(inspect(paths), records, strict=True)
+        for entry, box, record in zip(inspect(paths), boxes, records, strict=True)
     ]
     entries.sort(key=lambda entry: entry.key)
     return Listing(source, name, entries, "labels" in names and labels)
@@ -135,13 +138,13 @@ def _as_text(table: pa.Table) -> pa.Table:
     return table
 
 
-def _refuse_bad_paths(source: str, paths: list[str | None]) -> None:
-    seen: dict[str, int] = {}
-    for row, path in enumerate(paths, start=1):
+def _refuse_bad_paths(source: str, paths: list[str | None], boxes: list[Box | None]) -> None:
+    seen: dict[tuple[str, Box | None], int] = {}
+    for row, (path, box) in enumerate(zip(paths, boxes, strict=True), start=1):
         if not path:
             raise SourceError(f"{source}: row {row} has no path")
-        if path in seen:
+        before = seen.setdefault((path, box), row)
+        if before != row:
             raise SourceError(
-                f"{source}: rows {seen[path]} and {row} are both {path!r}; keep one row an image"
+                f"{source}: rows {before} and {row} are both {path!r}; keep one row an image"
             )
-        seen[path] = row

@@ -1,0 +1,111 @@
+"""Parts of pictures as images of their own."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from icehouse.embedder import decode, embed, list_source, open_encoder, read_again
+from icehouse.errors import SourceError
+from icehouse.store import Store
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One photograph of 60x40 without symmetries."""
+    y, x = np.mgrid[0:40, 0:60]
+    pixels = np.stack([x * 4, y * 6, (x + y) * 2], axis=2).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path
+
+
+def manifest(folder: Path, *lines: str) -> Path:
+    path = folder / "boxes.csv"
+    path.write_text("\n".join(["path,label,box", *lines]))
+    return path
+
+
+def test_each_box_is_an_image_of_its_own(folder: Path, store: Store) -> None:
+    path = manifest(
+        folder,
+        'photo.png,cat,"0,0,20,10"',
+        'photo.png,dog,"30,5,16,24"',
+        "photo.png,both,",
+    )
+    report = embed(store, list_source(path), "descriptor", dataset="d")
+    assert (report.inputs, report.encoded) == (3, 3)
+    rows = {row["key"]: row for row in store.catalog.rows("d").to_pylist()}
+    assert rows.keys() == {"photo.png", "photo.png#0,0,20,10", "photo.png#30,5,16,24"}
+    assert (rows["photo.png#30,5,16,24"]["width"], rows["photo.png"]["width"]) == (16, 60)
+    assert rows["photo.png#0,0,20,10"]["labels"] == ["cat"]
+
+
+def test_a_vector_is_that_of_the_part(folder: Path, store: Store) -> None:
+    path = manifest(folder, 'photo.png,dog,"30,5,16,24"')
+    report = embed(store, list_source(path), "descriptor", dataset="d")
+    encoder = open_encoder("descriptor")
+    whole = decode((folder / "photo.png").read_bytes())
+    expected = encoder.encode(encoder.preprocess(whole[5:29, 30:46])[None])[0]
+    stored = store.features(report.encoder_id).load().vectors[0]
+    np.testing.assert_array_equal(stored, expected.astype(np.float16))
+
+
+def test_a_box_is_of_the_upright_picture(folder: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(folder / "photo.png") as image:
+        image.rotate(90, expand=True).save(folder / "turned.png", exif=exif)
+    straight, turned = (
+        list_source(manifest(folder, f'{name},x,"30,5,16,24"')).entries[0].origin.read().data
+        for name in ("photo.png", "turned.png")
+    )
+    assert straight == turned
+
+
+def test_it_is_known_again_and_can_be_looked_at(folder: Path, store: Store) -> None:
+    path = manifest(folder, 'photo.png,dog,"30,5,16,24"')
+    embed(store, list_source(path), "descriptor", dataset="d")
+    again = embed(store, list_source(path), "descriptor", dataset="d")
+    assert (again.encoded, again.reused) == (0, 1)
+    [place] = store.places().values()
+    assert place.path is None
+    assert place.source is not None
+    with Image.open(io.BytesIO(read_again(place.source, place.key))) as image:
+        assert image.size == (16, 24)
+
+
+def test_a_box_beyond_the_picture_is_an_error_of_its_row(folder: Path, store: Store) -> None:
+    path = manifest(folder, 'photo.png,x,"50,0,20,10"', 'photo.png,y,"0,0,60,40"')
+    report = embed(store, list_source(path), "descriptor", dataset="d")
+    assert report.errors == {"corrupt": 1}
+    [failure] = report.failures
+    assert failure.key == "photo.png#50,0,20,10"
+    assert "goes beyond the picture, which is 60x40" in failure.detail
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "0,0,0,5", "-1,0,5,5", "1.5,2,3,4"])
+def test_what_is_no_box_is_refused(folder: Path, box: str) -> None:
+    path = manifest(folder, f'photo.png,x,"{box}"')
+    with pytest.raises(SourceError, match=r"row 1 has the box .* give x,y,width,height in pixels"):
+        list_source(path)
+
+
+def test_the_same_box_twice_is_refused(folder: Path) -> None:
+    path = manifest(folder, 'photo.png,x,"0,0,5,5"', 'photo.png,y,"0, 0, 5, 5"')
+    with pytest.raises(SourceError, match="rows 1 and 2 are both"):
+        list_source(path)
+
+
+def test_parquet_may_hold_lists(folder: Path) -> None:
+    columns = {"path": ["photo.png"] * 2, "box": [[0.0, 0.0, 8.2, 9.0], None]}
+    pq.write_table(pa.table(columns), folder / "boxes.parquet")
+    entries = list_source(folder / "boxes.parquet").entries
+    assert [entry.key for entry in entries] == ["photo.png", "photo.png#0,0,8,9"]
+    assert json.loads(entries[0].extra or "{}") == {}
