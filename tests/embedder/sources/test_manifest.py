@@ -179,7 +179,7 @@ def test_parquet_numbers_are_labels(folder: Path) -> None:
 
 def test_parquet_columns_of_any_type_are_kept(folder: Path) -> None:
     when = datetime.datetime(2020, 1, 2, 3, 4, 5)
-    [entry] = parquet(folder, path=["a.png"], when=[when], box=[[1, 2, 3, 4]]).entries
+    [entry] = parquet(folder, path=["a.png"], when=[when], corners=[[1, 2, 3, 4]]).entries
     assert extra(entry) == {"when": "2020-01-02 03:04:05", "corners": [1, 2, 3, 4]}
 
 
