@@ -33,6 +33,8 @@ def workplace(pictures, tmp_path):
         image.rotate(90).save(tmp_path / "new" / "a.png")
     tutorial = (ROOT / "docs" / "tutorial.md").read_text()
     (tmp_path / "photos.csv").write_text(blocks(tutorial, "csv")[0])
+    in_depth = (ROOT / "docs" / "embedding.md").read_text()
+    (tmp_path / "boxes.csv").write_text(blocks(in_depth, "csv")[0])
     with contextlib.chdir(tmp_path):
         yield tmp_path
 
@@ -68,7 +70,9 @@ def commands(path):
                 yield shlex.split(words)
 
 
-@pytest.mark.parametrize("path", ["README.md", "docs/tutorial.md", "docs/sources.md"])
+@pytest.mark.parametrize(
+    "path", ["README.md", "docs/tutorial.md", "docs/sources.md", "docs/embedding.md"]
+)
 def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
     found = list(commands(path))
     assert len(found) >= 7
