@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,8 +99,10 @@ class Writer:
             return
         vectors, ids = np.concatenate(self._vectors), ids_from_bytes(self._ids)
         views = np.array(self._views, np.int16)
+        self._vectors.clear()
         with np.errstate(over="ignore"):
-            finite = np.isfinite(vectors.astype(self._spec.stored_as)).all(axis=1)
+            stored = vectors.astype(self._spec.stored_as)
+        finite = np.isfinite(stored).all(axis=1)
         if not finite.all():
             try:  # to be told what is wrong with them; nothing is written
                 self._append(ids[~finite], vectors[~finite], views[~finite])
@@ -107,19 +110,22 @@ class Writer:
                 self.refused = error
             bad = {i.tobytes() for i in ids[~finite]}
             sound = np.array([image not in bad for image in self._ids])
-            ids, vectors, views = ids[sound], vectors[sound], views[sound]
+            ids, stored, views = ids[sound], stored[sound], views[sound]
             self._rows = [row for row in self._rows if row.image_id not in bad]
             self.encoded -= len(bad)
-        self._append(ids, vectors, views)
+        del vectors
+        self._append(ids, stored, views)
 
     def _append(
-        self, ids: IdArray, vectors: npt.NDArray[np.float32], views: npt.NDArray[np.int16]
+        self, ids: IdArray, vectors: npt.NDArray[np.floating[Any]], views: npt.NDArray[np.int16]
     ) -> None:
         """Commit plain images and augmented views as shards of their own: few readers want both."""
         assert self._spec is not None
         features = self._store.features(self._spec.encoder_id)
         for part in (views == 0, views > 0):  # what has views, has a plain vector before
-            if part.any():
+            if part.all():
+                features.append(ids, vectors, self._spec.stored_as, views)
+            elif part.any():
                 features.append(ids[part], vectors[part], self._spec.stored_as, views[part])
 
     def _settle_twins(self) -> None:

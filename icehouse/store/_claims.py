@@ -43,7 +43,7 @@ def record_claims(catalog: Catalog, log: LabelLog, dataset: str, task: str) -> i
     for image, labels in zip(rows["image_id"].to_pylist(), rows["labels"].to_pylist(), strict=True):
         said[image] = (*said.get(image, ()), *labels)
     single = log.task(task).kind == SINGLE
-    claims = {image: _claim(labels, single) for image, labels in said.items()}
+    claims = {image: _claim(said.pop(image), single) for image in list(said)}
     return log.claim(task, claims, annotator=dataset, origin=SOURCE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from icehouse.embedder.sources._origins import FileBytes
@@ -119,7 +120,13 @@ class Layout:
         """Return labels and split of an image whose path has these parts."""
         split = SPLITS[parts[0].lower()] if self.splits and len(parts) > 1 else None
         inner = parts[1:] if split else parts
-        return ((printable(inner[0]),) if self.labels and len(inner) > 1 else None), split
+        return (_label(inner[0]) if self.labels and len(inner) > 1 else None), split
+
+
+@lru_cache(maxsize=4096)
+def _label(folder: str) -> tuple[str]:
+    """Return one and the same tuple for all images of a folder."""
+    return (printable(folder),)
 
 
 def printable(name: str) -> str:
