@@ -123,7 +123,7 @@ class Writer:
         assert self._spec is not None
         features = self._store.features(self._spec.encoder_id)
         for part in (views == 0, views > 0):  # what has views, has a plain vector before
-            if part.all():
+            if part.all() and part.any():
                 features.append(ids, vectors, self._spec.stored_as, views)
             elif part.any():
                 features.append(ids[part], vectors[part], self._spec.stored_as, views[part])
