@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -195,15 +197,19 @@ class FeatureShards:
     def _read_ids(self, names: list[str]) -> IdArray:
         shards, dead = self._dead(names)
         found = [np.empty(0, ID_DTYPE)]
-        for name in shards:
-            table = read_shard(name, open_shard(self._files, name), None, COLUMNS[:2])
+
+        def read(name: str) -> pa.Table:
+            return read_shard(name, open_shard(self._files, name, part=True), None, COLUMNS[:2])
+
+        for name, table in zip(shards, self._files.each(shards, read), strict=True):
             ids = ids_from_arrow(table["image_id"])[table["view"].to_numpy() == 0]
             found.append(ids[_alive(ids, dead.get(bare(name)))])
         return np.unique(np.concatenate(found))
 
     def _load(self, names: list[str]) -> FeatureMatrix:
         shards, dead = self._dead(names)
-        opened = [(name, open_shard(self._files, name)) for name in shards]
+        read = partial(open_shard, self._files)
+        opened = deque(zip(shards, self._files.each(shards, read), strict=True))
         rows = sum(shard.metadata.num_rows for _, shard in opened)
         kinds = {shard.schema_arrow.field("vector").type for _, shard in opened}
         if len(kinds) > 1:
@@ -213,7 +219,8 @@ class FeatureShards:
         counted = np.empty(rows, np.bool_)
         vectors = np.empty((rows, kind.list_size), kind.value_type.to_pandas_dtype())
         end = 0
-        for name, shard in opened:
+        while opened:  # a shard that came over a network is in memory, until it is copied
+            name, shard = opened.popleft()
             for group in range(shard.metadata.num_row_groups):
                 table = read_shard(name, shard, group, COLUMNS)
                 start, end = end, end + len(table)
