@@ -118,8 +118,8 @@ class LocalFiles(Files):
 
     def names(self, folder: str, suffix: str) -> list[str]:
         try:
-            with readable(self.path(folder)):
-                found = os.listdir(self.path(folder))
+            with readable(self.path(folder)), os.scandir(self.path(folder)) as entries:
+                found = [entry.name for entry in entries if not entry.is_dir()]
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(
