@@ -118,9 +118,12 @@ def _engine(url: sa.URL) -> sa.Engine:
     except ModuleNotFoundError as error:
         if error.name == "psycopg":
             raise MissingExtra("psycopg", "postgres") from error
-        raise UsageError(f"{without_secrets(url)} needs {error.name}; install it") from error
+        raise UsageError(
+            f"the label log {without_secrets(url)} needs {error.name}; install it, or leave the "
+            "driver out of the URL"
+        ) from error
     except ArgumentError as error:
-        raise UsageError(f"{without_secrets(url)} cannot be used: {error}") from error
+        raise UsageError(f"the label log {without_secrets(url)} cannot be used: {error}") from error
     sa.event.listen(engine, "begin", _begin_on_server)
     return engine
 

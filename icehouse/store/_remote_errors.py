@@ -36,7 +36,7 @@ def reading(where: str) -> Iterator[None]:
         yield
     except IcehouseError:
         raise
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if "NoSuchBucket" in _codes(error):
             raise _explained(error, "read", where, StoreUnreadable) from error
         raise FileNotFoundError(where) from error

@@ -170,7 +170,7 @@ class RemoteFiles(Files):
         try:
             with reading(self.where(folder)):
                 found = self._ask("ls", place, detail=True)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return {}
         inside = f"{folder}/" if folder else ""
         named = {self._name(said["name"]): said for said in found}
@@ -216,11 +216,11 @@ class _Part(io.RawIOBase):
 
 
 def _opened(url: str, seconds: float) -> tuple[Any, str]:
-    """Return the file system of a URL, one of our own, and the path in it."""
+    """Return the file system of a URL, and the path in it."""
     import fsspec  # only now: most stores are on a disk
 
     protocol = url.partition("://")[0]
-    options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
+    options: dict[str, Any] = {"use_listings_cache": False}
     if protocol in S3:
         options["max_concurrency"] = 1  # one GET a file, which is of one version then
         given = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})

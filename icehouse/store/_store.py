@@ -94,7 +94,7 @@ class Store:
     def __init__(
         self, path: str | Path, files: Files | None = None, labels: str | None = None
     ) -> None:
-        self.path = shown(str(path)) if is_remote(path) else local_path(path)
+        self.path = shown(str(path).rstrip("/")) if is_remote(path) else local_path(path)
         self.files = files or files_at(path)
         self.catalog = Catalog(self.files)
         self.labels_url = label_url(labels) if labels else None

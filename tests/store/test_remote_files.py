@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import os
+import pickle
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import s3fs
 
 from icehouse.errors import NotAStore, StoreUnreadable, StoreUnwritable, UsageError
 from icehouse.store import FeatureShards, Files, Store, files_at, ids_from_bytes, image_id
@@ -67,6 +69,11 @@ def test_what_is_committed_is_read_by_name(files: Files, place: str) -> None:
             files.open("a/nowhere", part=part)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         files.read("nowhere/at/all")
+
+
+def test_files_can_be_sent_to_another_process(files: Files) -> None:
+    files.commit("a", b"ice")
+    assert pickle.loads(pickle.dumps(files)).read("a") == b"ice"
 
 
 def test_a_commit_replaces_what_was_there(files: Files) -> None:
@@ -212,10 +219,21 @@ def test_a_shard_is_loaded_by_one_request_and_its_ids_without_its_vectors(remote
 
 
 @contextlib.contextmanager
-def endpoint(url: str) -> Iterator[None]:
+def environment(**values: str | None) -> Iterator[None]:
+    """Change the environment of S3 for a while; fsspec keeps connections for as long as it may."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", url)
+        for name, value in values.items():
+            if value is None:
+                patch.delenv(name)
+            else:
+                patch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()
         yield
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def endpoint(url: str) -> contextlib.AbstractContextManager[None]:
+    return environment(AWS_ENDPOINT_URL=url)
 
 
 @pytest.fixture
@@ -367,15 +385,18 @@ def test_wrong_credentials_are_reported(remote: str) -> None:
         server.shutdown()
 
 
-def test_absent_credentials_are_reported(
-    remote: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "nowhere"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(StoreUnreadable, match=r"redentials.*AWS_ACCESS_KEY_ID"):
+def test_absent_credentials_are_reported(remote: str, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    with (
+        environment(
+            AWS_ACCESS_KEY_ID=None,
+            AWS_SECRET_ACCESS_KEY=None,
+            AWS_CONFIG_FILE=nowhere,
+            AWS_SHARED_CREDENTIALS_FILE=nowhere,
+            AWS_EC2_METADATA_DISABLED="true",
+        ),
+        pytest.raises(StoreUnreadable, match=r"redentials.*AWS_ACCESS_KEY_ID"),
+    ):
         Store.open(remote)
 
 
