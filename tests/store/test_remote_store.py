@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import sys
 from collections import Counter
@@ -11,13 +12,25 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from icehouse.cli import main
 from icehouse.embedder import embed, list_source
-from icehouse.errors import UsageError
+from icehouse.errors import StoreUnreadable, StoreUnwritable, UsageError
 from icehouse.heads import choose_task, fit_head
-from icehouse.store import Store, files_at, forget, fsck, plan_forget
+from icehouse.store import (
+    CatalogRow,
+    FeatureShards,
+    Store,
+    files_at,
+    forget,
+    fsck,
+    ids_from_bytes,
+    image_id,
+    plan_forget,
+)
+from icehouse.store._remote_files import RemoteFiles
 
 Bucket = tuple[str, Any]
 Dump = Callable[[Store], dict[str, Any]]
@@ -205,6 +218,88 @@ def test_a_run_that_is_killed_before_any_commit_is_resumed(
         embed(store, list_source(pictures), "descriptor", dataset="shapes")
         assert logical(store) == whole
     assert fsck(f"{remote}/{steps - 1}").sound
+
+
+class Failing(RemoteFiles):
+    """Files whose network fails at a certain call of some kinds, and ever after."""
+
+    def __init__(self, url: str, methods: tuple[str, ...], after: int) -> None:
+        super().__init__(url)
+        self._methods, self._left = methods, after
+
+    def _ask(self, method: str, *arguments: Any, **options: Any) -> Any:
+        if method in self._methods:
+            self._left -= 1
+            if self._left < 0:
+                raise OSError("the line is cut")
+        return super()._ask(method, *arguments, **options)
+
+
+@pytest.fixture
+def untidy(tmp_path: Path, pictures: Path) -> tuple[str, str]:
+    """A store in memory with several shards, double and forgotten images; and its labels."""
+    url, labels = f"memory://{tmp_path.name}", f"sqlite:///{tmp_path}/labels.sqlite"
+    store = Store.create(url, labels)
+    embed(store, list_source(pictures), "descriptor", dataset="shapes")
+    features = store.features(store.encoder_ids()[0])
+    matrix = features.load()
+    for start in range(0, 30, 10):
+        part = slice(start, start + 12)
+        features.append(matrix.ids[part], matrix.vectors[part], "float16")
+    store.catalog.append("shapes", [CatalogRow("stripes/04.png", gone=True)])
+    forget(store, plan_forget(store, ["disc/09.png"]))
+    return url, labels
+
+
+def everything(url: str) -> dict[str, bytes]:
+    files = files_at(url)
+    return {name: files.read(name) for name in files.walk()}
+
+
+def test_a_network_that_fails_is_no_damage(untidy: tuple[str, str]) -> None:
+    url, labels = untidy
+    before = everything(url)
+    for after in range(12):
+        files = Failing(url, ("cat_file",), after)
+        with pytest.raises(StoreUnreadable, match="the line is cut"):
+            fsck(url, repair=True, files=files, labels=labels)
+        assert everything(url) == before
+    for method in ("ls", "find"):
+        with pytest.raises(StoreUnreadable, match="the line is cut"):
+            fsck(url, repair=True, files=Failing(url, (method,), 0), labels=labels)
+    assert everything(url) == before
+
+
+def test_a_network_that_fails_while_parts_are_read_is_no_damage(remote: str) -> None:
+    ids = ids_from_bytes(image_id(b"%d" % number) for number in range(2000))
+    FeatureShards(files_at(remote), "e").append(ids, np.ones((2000, 512)), "float16")
+    for after in range(2):
+        files = Failing(remote, ("cat_file",), after)
+        with pytest.raises(StoreUnreadable, match="the line is cut"):
+            FeatureShards(files, "e").ids()
+    assert len(FeatureShards(Failing(remote, ("cat_file",), 2), "e").ids()) == 2000
+
+
+def test_a_repair_that_dies_at_any_change_loses_nothing(
+    untidy: tuple[str, str], logical: Dump
+) -> None:
+    url, labels = untidy
+    original = everything(url)
+    before = logical(Store.open(url, labels))
+    for step in itertools.count():
+        copy = f"{url}-{step}"
+        for name, data in original.items():
+            files_at(copy).commit(name, data)
+        files = Failing(copy, ("pipe_file", "rm_file", "cp_file"), step)
+        try:
+            fsck(copy, repair=True, files=files, labels=labels)
+        except StoreUnwritable:
+            assert logical(Store.open(copy, labels)) == before
+            assert fsck(copy, repair=True, labels=labels).sound
+            assert logical(Store.open(copy, labels)) == before
+        else:
+            break
+    assert step > 8
 
 
 CREW = """
