@@ -72,7 +72,8 @@ def run(out: Path, show: Print) -> Path:
     folder = path / best.folder
     write_flags(report, folder)
     title = f"The twelve most ambiguous of {report.images:,} digits, by head {best.name!r}"
-    sheet = contact_sheet(report.flags[:12], out / "ambiguous.png", title)
+    sheet = out / "ambiguous.png"
+    contact_sheet(report.flags[:12], sheet, title)
     show(flags_table(report, 12), counts_table(report))
     show(CLOSING.format(sheet=sheet, folder=folder, store=path))
     return sheet

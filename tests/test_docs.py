@@ -16,7 +16,7 @@ from PIL import Image
 from icehouse.cli import main
 
 ROOT = Path(__file__).parent.parent
-NOT_OURS = ("git ", "make ", "pip ")
+NOT_OURS = ("git ", "make ", "pip ", "export ")
 
 
 @pytest.fixture
@@ -82,6 +82,13 @@ def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
         with pytest.raises(SystemExit, match=r"^0$"):
             main()
     assert capsys.readouterr().out
+
+
+def test_commands_run_on_object_storage_as_they_stand(workplace, bucket, monkeypatch, capsys):
+    monkeypatch.setenv("ICEHOUSE_STORE", f"{bucket[0]}/docs/photos.icehouse")
+    monkeypatch.setenv("ICEHOUSE_LABELS", f"sqlite:///{workplace}/labels.sqlite")
+    test_commands_run_as_they_stand(workplace, "docs/remote.md", monkeypatch, capsys)
+    assert not (workplace / "photos.icehouse").exists()
 
 
 def test_python_of_the_readme_runs(workplace, capsys):

@@ -24,7 +24,7 @@ SURFACE = {
         "FORMAT_VERSION", "STORE_MANIFEST", "Catalog", "CatalogRow", "FeatureMatrix",
         "FeatureShards", "Files", "Finding", "FsckReport",
         "IdArray", "LabelEvent", "LabelLog", "Oblivion", "Place", "Store", "Task", "check_name",
-        "forget", "fsck",
+        "files_at", "forget", "fsck",
         "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "plan_forget",
         "positions",
         "record_claims",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +23,19 @@ app = typer.Typer(
 )
 
 StorePath = Annotated[
-    Path, typer.Option("--store", "-s", envvar="ICEHOUSE_STORE", help="Folder of the store.")
+    str,
+    typer.Option(
+        "--store", "-s", envvar="ICEHOUSE_STORE", help="Folder of the store, or s3://BUCKET/NAME."
+    ),
+]
+LabelsUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        envvar="ICEHOUSE_LABELS",
+        metavar="URL",
+        help="Database of the labels, postgresql://… or sqlite:///…. Default: in the folder.",
+    ),
 ]
 EncoderName = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icehouse.cli._app import Json, StorePath, app, echo, show
+from icehouse.cli._app import Json, LabelsUrl, StorePath, app, echo, show
 from icehouse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def embed(
     task: Annotated[
         str | None, typer.Option("--task", "-t", help="Task of its labels. Default: the dataset.")
     ] = None,
-    labels: Annotated[bool, typer.Option(help="Take labels from the source.")] = True,
+    no_labels: Annotated[
+        bool, typer.Option("--no-labels", help="Take no labels from the source.")
+    ] = False,
     image_column: Annotated[
         str | None, typer.Option(help="Of a table with image bytes. Default: found by its type.")
     ] = None,
@@ -109,6 +111,7 @@ def embed(
         int | None,
         typer.Option(min=1, metavar="N", help="Measure the speed on N images, and write nothing."),
     ] = None,
+    labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
     """Freeze the features of every image that has none yet."""
@@ -126,7 +129,7 @@ def embed(
     )
     from icehouse.embedder import embed as run
     from icehouse.report import EmbedProgress, embed_table, rehearsal_table
-    from icehouse.store import Store
+    from icehouse.store import STORE_MANIFEST, Store, files_at
 
     selection = Selection(include or (), exclude or (), sample, limit)
     network = Network(timeout)
@@ -135,19 +138,22 @@ def embed(
             raise UsageError("a list on standard input has no name; give one with --dataset NAME")
         listing = list_lines(sys.stdin.buffer, network)
     else:
-        listing = list_source(source, labels=labels, image_column=image_column, network=network)
+        listing = list_source(
+            source, labels=not no_labels, image_column=image_column, network=network
+        )
     listing = select(listing, selection)
     wanted = ViewOptions(views, _words(augment), views_for)
     options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine, wanted)
     pictures = PictureOptions(decode, resize, _words(adjust), normalise)
     if dry_run is not None:
-        known = Store.open(store) if store.exists() else None
+        there = files_at(store).exists(STORE_MANIFEST)
+        known = Store.open(store, labels) if there else None
         name = encoder or _usual_encoder(known)
         request = EncoderRequest(name, precision, vector_dtype, pictures)
         rehearsal = rehearse(listing, request, dry_run, options=options)
         show([rehearsal], json_lines, rehearsal_table(rehearsal))
         return
-    opened = Store.open_or_create(store)
+    opened = Store.open_or_create(store, labels)
     request = EncoderRequest(encoder or _usual_encoder(opened), precision, vector_dtype, pictures)
     with EmbedProgress() as progress:
         report = run(
@@ -157,12 +163,12 @@ def embed(
 
 
 @app.command()
-def info(store: StorePath, json_lines: Json = False) -> None:
+def info(store: StorePath, labels: LabelsUrl = None, json_lines: Json = False) -> None:
     """Show what a store holds."""
     from icehouse.report import overview, overview_tables
     from icehouse.store import Store
 
-    held = overview(Store.open(store))
+    held = overview(Store.open(store, labels))
     show([held], json_lines, *overview_tables(held))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from icehouse.cli._app import EncoderName, HeadName, Json, StorePath, TaskName, app, show
+from icehouse.cli._app import EncoderName, HeadName, Json, LabelsUrl, StorePath, TaskName, app, show
 from icehouse.errors import UsageError
 
 
@@ -31,6 +31,7 @@ def fit_head(
         list[str] | None,
         typer.Option("--set", help="A setting of the head, NAME=VALUE. Repeatable."),
     ] = None,
+    labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
     """Train a head on cached features, and measure it."""
@@ -41,7 +42,7 @@ def fit_head(
 
     fractions = Fractions.parse(split) if split else None
     options = FitOptions(task, encoder, dataset, name, fractions, folds, seed)
-    card = run(Store.open(store), head, _pairs(settings), options)
+    card = run(Store.open(store, labels), head, _pairs(settings), options)
     show([card], json_lines, heads_table([card]), *(f"note: {note}" for note in card.notes))
 
 
@@ -54,6 +55,7 @@ def predict(
     dataset: Annotated[
         str | None, typer.Option(help="Predict the images of this dataset instead.")
     ] = None,
+    labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
     """Answer for images, and name the ambiguous ones."""
@@ -64,7 +66,7 @@ def predict(
 
     if bool(images) == bool(dataset):
         raise UsageError("give image files or folders, or --dataset NAME (one of the two)")
-    opened = Store.open(store)
+    opened = Store.open(store, labels)
     stored = choose_head(opened, choose_task(opened, task).name, head)
     if dataset:
         answers = predict_dataset(opened, stored, dataset)

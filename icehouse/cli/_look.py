@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from icehouse.cli._app import EncoderName, HeadName, Json, StorePath, TaskName, app, show
+from icehouse.cli._app import EncoderName, HeadName, Json, LabelsUrl, StorePath, TaskName, app, show
 
 
 @app.command()
@@ -26,8 +25,9 @@ def flag(
     order: Annotated[str, typer.Option(help="doubt or ambiguity.")] = "doubt",
     top: Annotated[int, typer.Option(min=1, help="Rows in the table and on the sheet.")] = 12,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the files. Default: the head's.")
+        str | None, typer.Option(help="Folder or URL for the files. Default: the head's.")
     ] = None,
+    labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
     """Name the images that a person should look at again, and why."""
@@ -37,15 +37,15 @@ def flag(
     from icehouse.review import flag as run
     from icehouse.store import Store
 
-    opened = Store.open(store)
+    opened = Store.open(store, labels)
     stored = choose_head(opened, choose_task(opened, task).name, head)
     settings = FlagSettings(band=band, min_probability=min_probability, min_margin=min_margin)
     report = run(opened, stored, settings, committee=committee, folds=folds, order=order)
-    folder = out or opened.path / stored.card.folder
+    folder = out or f"{store.rstrip('/')}/{stored.card.folder}"
     written = write_flags(report, folder)
     if report.flags:
         title = f"{stored.card.task}: {len(report.flags)} of {report.images} images to look at"
-        written.append(contact_sheet(report.flags[:top], folder / "flags.png", title))
+        written.append(contact_sheet(report.flags[:top], f"{folder}/flags.png", title))
     lines = [f"written: {path}" for path in written]
     show(report.flags, json_lines, flags_table(report, top), counts_table(report), *lines)
 
@@ -57,6 +57,7 @@ def neighbours(
     encoder: EncoderName = None,
     task: Annotated[str | None, typer.Option("--task", "-t", help="Whose labels to show.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 5,
+    labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
     """Show the images nearest to one."""
@@ -65,7 +66,7 @@ def neighbours(
     from icehouse.review import neighbours as run
     from icehouse.store import Store
 
-    opened = Store.open(store)
+    opened = Store.open(store, labels)
     tasks = [t.name for t in opened.labels.tasks()] if opened.has_labels else []
     shown = task or (tasks[0] if len(tasks) == 1 else None)
     found = run(opened, choose_encoder(opened, encoder), query, k, task=shown)

@@ -187,6 +187,8 @@ def _failures(store: Store, dataset: str) -> tuple[Failure, ...]:
 def _check_task(store: Store, listing: Listing, task: str) -> str:
     """Refuse a task that could not take the labels, before anything is encoded."""
     check_name("task", task)
+    if _classes(listing):
+        store.require_labels()
     kinds = {t.name: t.kind for t in store.labels.tasks()} if store.has_labels else {}
     if _classes(listing) and kinds.get(task, _kind(listing)) != _kind(listing):
         raise UsageError(

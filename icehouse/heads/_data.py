@@ -104,6 +104,7 @@ def choose_task(store: Store, name: str | None = None) -> Task:
     """Return a task of the store by name; without a name the only one."""
     if name is not None:
         return store.labels.task(name)
+    store.require_labels()
     tasks = store.labels.tasks() if store.has_labels else []
     if len(tasks) == 1:
         return tasks[0]

@@ -163,9 +163,10 @@ def load_head(store: Store, task: str, name: str) -> StoredHead:
         A file is missing, damaged, or was changed.
     """
     card = read_card(store, task, name)
-    path = store.files.path(f"{card.folder}/{card.weights}")
+    weights = f"{card.folder}/{card.weights}"
+    path = store.files.where(weights)
     try:
-        data = path.read_bytes()
+        data = store.files.read(weights)
     except FileNotFoundError:
         raise HeadCorrupt(f"{path} is gone; fit the head again") from None
     if hashlib.sha256(data).hexdigest() != card.weights_sha256:
@@ -188,7 +189,7 @@ def list_heads(store: Store, task: str | None = None) -> list[HeadCard]:
         read_card(store, each, name)
         for each in tasks
         for name in store.files.folders(f"heads/{each}")
-        if store.files.path(f"heads/{each}/{name}/head.json").exists()
+        if store.files.exists(f"heads/{each}/{name}/head.json")
     ]
 
 
@@ -238,9 +239,9 @@ def _fold_files(store: Store, card: HeadCard) -> list[str]:
 
 
 def _read_folds(store: Store, card: HeadCard, name: str) -> OutOfFold | None:
-    path = store.files.path(name)
+    path = store.files.where(name)
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(store.files.open(name)).read()
     except (pa.ArrowException, OSError) as error:
         raise HeadCorrupt(f"{path} is damaged: {error}. Remove it and flag again") from error
     metadata = table.schema.metadata or {}
@@ -262,9 +263,10 @@ def _fold_key(card: HeadCard) -> str:
 
 def read_card(store: Store, task: str, name: str) -> HeadCard:
     """Read ``head.json``; raise LookupFailed or HeadCorrupt."""
-    path = store.files.path(f"heads/{task}/{name}/head.json")
+    file = f"heads/{task}/{name}/head.json"
+    path = store.files.where(file)
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads(store.files.read(file))
         if values.pop("seal") != _seal(values):
             raise HeadCorrupt(f"{path}: classes or settings were changed by hand; fit it again")
         return HeadCard(

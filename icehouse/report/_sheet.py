@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from icehouse.embedder import decode, read_again, read_file
 from icehouse.errors import ImageError
 from icehouse.review import Flag, Neighbour
-from icehouse.store import Files
+from icehouse.store import files_at
 
 COLUMNS = 2
 CELL = 940, 214
@@ -23,20 +23,21 @@ INK, FAINT, RULE, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#ffffff"
 GIVEN, OTHER, EMPTY = "#1f6feb", "#b58407", "#eef1f4"
 
 
-def contact_sheet(flags: Sequence[Flag], path: Path, title: str) -> Path:
+def contact_sheet(flags: Sequence[Flag], path: str | Path, title: str) -> str:
     """Draw flagged images with their probabilities and nearest labelled neighbours.
 
     Parameters
     ----------
     flags : sequence of Flag
         At least one; drawn in their order, two in a row.
-    path : Path
-        Of the PNG.
+    path : str or Path
+        Of the PNG; it may be a URL.
     title : str
 
     Returns
     -------
-    Path
+    str
+        Where it is.
     """
     rows = -(-len(flags) // COLUMNS)
     header = 56
@@ -53,7 +54,8 @@ def contact_sheet(flags: Sequence[Flag], path: Path, title: str) -> Path:
         _draw_flag(sheet, pen, flag, left, top + 10)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
-    return Files(path.parent).commit(path.name, buffer.getvalue())
+    folder, _, name = str(path).rpartition("/")
+    return files_at(folder or ".").commit(name, buffer.getvalue())
 
 
 def _draw_flag(

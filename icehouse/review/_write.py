@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from icehouse.review._records import Flag, FlagReport
-from icehouse.store import Files
+from icehouse.store import files_at
 
 _NEIGHBOUR = pa.struct(
     [
@@ -45,10 +45,10 @@ _SCHEMA = pa.schema(
 )
 
 
-def write_flags(report: FlagReport, folder: Path) -> list[Path]:
-    """Write flags as ``flags.parquet``, ``flags.csv`` and ``flags.jsonl`` into a folder."""
+def write_flags(report: FlagReport, folder: str | Path) -> list[str]:
+    """Write flags as ``flags.parquet``, ``flags.csv`` and ``flags.jsonl`` into a folder or URL."""
     records = [asdict(each) for each in report.flags]
-    files = Files(folder)
+    files = files_at(folder)
     lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     return [
         files.commit("flags.parquet", _parquet(records)),

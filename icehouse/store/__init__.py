@@ -1,9 +1,10 @@
-"""The store: what is kept on disk, and exact search in it."""
+"""The store: what is kept on disk or object storage, and exact search in it."""
 
 from icehouse.store._catalog import Catalog, CatalogRow
 from icehouse.store._claims import record_claims
 from icehouse.store._features import FeatureMatrix, FeatureShards
 from icehouse.store._files import Files, check_name
+from icehouse.store._files_at import files_at
 from icehouse.store._ids import (
     IdArray,
     ids_from_arrow,
@@ -35,6 +36,7 @@ __all__ = [
     "Store",
     "Task",
     "check_name",
+    "files_at",
     "forget",
     "fsck",
     "ids_from_arrow",

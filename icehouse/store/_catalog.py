@@ -222,8 +222,11 @@ class Catalog:
         tables = []
         name = names[0]
         try:
-            for name in names:
-                opened[name] = pq.ParquetFile(self._files.open(name))
+
+            def open_one(name: str) -> pq.ParquetFile:
+                return pq.ParquetFile(self._files.open(name))
+
+            for name, opened[name] in zip(names, self._files.each(names, open_one), strict=True):
                 metadata = opened[name].schema_arrow.metadata or {}
                 replaced |= set(json.loads(metadata.get(REPLACES, b"[]"))) - {bare(name)}
             for name in sorted(names, key=lambda name: (not is_compacted(name), name)):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -211,8 +213,11 @@ class FeatureShards:
         """Return image and view of all vectors, as often as they are stored."""
         shards, dead = self._dead(names)
         ids, views = [np.empty(0, ID_DTYPE)], [np.empty(0, np.int16)]
-        for name in shards:
-            table = read_shard(name, open_shard(self._files, name), None, COLUMNS[:2])
+
+        def read(name: str) -> pa.Table:
+            return read_shard(name, open_shard(self._files, name, part=True), None, COLUMNS[:2])
+
+        for name, table in zip(shards, self._files.each(shards, read), strict=True):
             images = ids_from_arrow(table["image_id"])
             alive = _alive(images, dead.get(bare(name)))
             ids.append(images[alive])
@@ -221,8 +226,9 @@ class FeatureShards:
 
     def _load(self, names: list[str]) -> FeatureMatrix:
         shards, dead = self._dead(names)
-        every = [(name, open_shard(self._files, name)) for name in shards]
-        opened = [(name, shard) for name, shard in every if not is_augmented(shard)]
+        read = partial(open_shard, self._files)
+        every = zip(shards, self._files.each(shards, read), strict=True)
+        opened = deque((name, shard) for name, shard in every if not is_augmented(shard))
         rows = sum(shard.metadata.num_rows for _, shard in opened)
         kinds = {shard.schema_arrow.field("vector").type for _, shard in opened}
         if len(kinds) > 1:
@@ -232,7 +238,8 @@ class FeatureShards:
         counted = np.empty(rows, np.bool_)
         vectors = np.empty((rows, kind.list_size), kind.value_type.to_pandas_dtype())
         end = 0
-        for name, shard in opened:
+        while opened:  # a shard that came over a network is in memory, until it is copied
+            name, shard = opened.popleft()
             for group in range(shard.metadata.num_row_groups):
                 table = read_shard(name, shard, group, COLUMNS)
                 start, end = end, end + len(table)

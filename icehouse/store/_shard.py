@@ -99,7 +99,9 @@ def shard_bytes(
     return memoryview(sink.getvalue())
 
 
-def open_shard(files: Files, name: str, *, mapped: bool = True) -> pq.ParquetFile:
+def open_shard(
+    files: Files, name: str, *, mapped: bool = True, part: bool = False
+) -> pq.ParquetFile:
     """Open a shard and compare its footer with its rows; FileNotFoundError where it is gone.
 
     Raises
@@ -108,7 +110,8 @@ def open_shard(files: Files, name: str, *, mapped: bool = True) -> pq.ParquetFil
         It cannot be read, or is no shard.
     """
     try:
-        shard = pq.ParquetFile(files.open(name, mapped=mapped))
+        # Ranges that lie together are read at once: over a network each is a request.
+        shard = pq.ParquetFile(files.open(name, mapped=mapped, part=part), pre_buffer=part)
         schema = shard.schema_arrow
         rows = int((schema.metadata or {})[b"icehouse.rows"])
     except FileNotFoundError:

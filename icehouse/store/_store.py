@@ -1,4 +1,4 @@
-"""A store: one folder that any Parquet reader can open without icehouse.
+"""A store: one folder, or one URL, that any Parquet reader can open without icehouse.
 
 ::
 
@@ -6,7 +6,7 @@
       store.json                  format version
       catalog/<dataset>/          one row for every input ever seen
       features/<encoder_id>/      encoder.json, canary, vectors
-      labels.sqlite               the label log
+      labels.sqlite               the label log, where no other database is given for it
       heads/<task>/<head>/        fitted heads
 """
 
@@ -27,12 +27,15 @@ import sqlalchemy as sa
 from icehouse.errors import LookupFailed, NotAStore, StoreCorrupt, StoreTooNew, UsageError
 from icehouse.store._catalog import Catalog
 from icehouse.store._features import FeatureShards
-from icehouse.store._files import TEMPORARY, Files, readable
+from icehouse.store._files import Files
+from icehouse.store._files_at import files_at, is_remote, local_path
 from icehouse.store._ids import ids_from_arrow
+from icehouse.store._label_url import label_url, sqlite_file
 from icehouse.store._labels import LabelLog
+from icehouse.store._remote_errors import shown
 
 FORMAT_VERSION = 1
-STORE_MANIFEST = "store.json"
+STORE_MANIFEST, LABELS = "store.json", "labels.sqlite"
 MANIFEST_TEXT = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
 MANIFESTS = (".csv", ".parquet")
 # How the key of a part of a picture ends: x, y, width and height.
@@ -76,26 +79,44 @@ class Store:
 
     Parameters
     ----------
-    path : Path
-        Its folder.
+    path : str or Path
+        Its folder, or its URL.
     files : Files, optional
         The files below it, where they are not simply those of the folder.
+    labels : str, optional
+        URL of the database with its label log. A store in a folder has a file for it.
 
     Attributes
     ----------
-    path : Path
+    path : Path or str
+        Where it is; a str without passwords for a URL.
     files : Files
     catalog : Catalog
+    labels_url : sqlalchemy.URL or None
+        None for a store at a URL whose database was not given.
     """
 
-    def __init__(self, path: Path, files: Files | None = None) -> None:
-        self.path = path
-        self.files = files or Files(path)
+    def __init__(
+        self, path: str | Path, files: Files | None = None, labels: str | None = None
+    ) -> None:
+        self.path = shown(str(path).rstrip("/")) if is_remote(path) else local_path(path)
+        self.files = files or files_at(path)
         self.catalog = Catalog(self.files)
+        self.labels_url = label_url(labels) if labels else None
+        if not labels and isinstance(self.path, Path):
+            file = str((self.path / LABELS).absolute())
+            self.labels_url = sa.URL.create("sqlite", database=file)
 
     @classmethod
-    def open(cls, path: str | Path) -> Store:
+    def open(cls, path: str | Path, labels: str | None = None) -> Store:
         """Open a store that exists.
+
+        Parameters
+        ----------
+        path : str or Path
+            A folder, or a URL such as ``s3://bucket/photos.icehouse``.
+        labels : str, optional
+            URL of the database with its label log, as SQLAlchemy writes it.
 
         Raises
         ------
@@ -106,32 +127,37 @@ class Store:
         StoreCorrupt
             ``store.json`` is damaged.
         StoreUnreadable
-            No permission.
+            No permission, or no way to it.
         """
-        path = Path(path).expanduser()
-        with readable(path):
-            version = cls._format_version(path)
+        store = cls(path, labels=labels)
+        store.check_format()
+        return store
+
+    def check_format(self) -> None:
+        """Compare ``store.json`` with what this icehouse can read; raises as :meth:`open`."""
+        version = self._format_version()
         if version > FORMAT_VERSION:
             raise StoreTooNew(
-                f"{path} has store format {version}, and this icehouse reads up to "
+                f"{self.path} has store format {version}, and this icehouse reads up to "
                 f"{FORMAT_VERSION}. Upgrade with: pip install --upgrade icehouse"
             )
-        return cls(path)
 
-    @staticmethod
-    def _format_version(path: Path) -> int:
-        manifest = path / STORE_MANIFEST
-        if not path.exists():
-            raise NotAStore(
-                f"there is no store at {path}. Make one with: icehouse embed FOLDER --store {path}"
-            )
-        if not manifest.is_file():
-            raise NotAStore(
-                f"{path} is not a store: it has no {STORE_MANIFEST}. "
-                "Give the folder that icehouse embed made, or a new name"
-            )
+    def _format_version(self) -> int:
         try:
-            version = json.loads(manifest.read_text(encoding="utf-8"))["format_version"]
+            text = self.files.read(STORE_MANIFEST)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            if not self.files.occupied():
+                raise NotAStore(
+                    f"there is no store at {self.path}. "
+                    f"Make one with: icehouse embed FOLDER --store {self.path}"
+                ) from None
+            raise NotAStore(
+                f"{self.path} is not a store: it has no {STORE_MANIFEST}. "
+                "Give the folder that icehouse embed made, or a new name"
+            ) from None
+        manifest = self.files.where(STORE_MANIFEST)
+        try:
+            version = json.loads(text)["format_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise StoreCorrupt(f"{manifest} is damaged: {error!r}") from error
         if type(version) is not int or version < 1:
@@ -139,46 +165,69 @@ class Store:
         return version
 
     @classmethod
-    def create(cls, path: str | Path) -> Store:
-        """Make a store in a folder that does not exist or is empty.
+    def create(cls, path: str | Path, labels: str | None = None) -> Store:
+        """Make a store at a place where nothing is yet.
 
         Raises
         ------
         UsageError
             The folder holds something else.
         StoreUnwritable
-            No permission, or no space.
+            No permission, or no space, or no way to it.
         """
-        path = Path(path).expanduser()
-        if path.exists() and (not path.is_dir() or _occupied(path)):
+        store = cls(path, labels=labels)
+        store._create()
+        return store
+
+    def _create(self) -> None:
+        if self.files.occupied():
             raise UsageError(
-                f"{path} exists and is not a store. Give another name, or an empty folder"
+                f"{self.path} exists and is not a store. Give another name, or an empty folder"
             )
-        Files(path).commit(STORE_MANIFEST, MANIFEST_TEXT.encode())
-        return cls(path)
+        self.files.commit(STORE_MANIFEST, MANIFEST_TEXT.encode())
 
     @classmethod
-    def open_or_create(cls, path: str | Path) -> Store:
-        """Open the store at a path, or make one where there is nothing yet."""
-        manifest = Path(path).expanduser() / STORE_MANIFEST
-        with readable(manifest.parent):
+    def open_or_create(cls, path: str | Path, labels: str | None = None) -> Store:
+        """Open the store at a place, or make one where there is nothing yet."""
+        store = cls(path, labels=labels)
+        if not store.files.exists(STORE_MANIFEST):
             try:
-                return cls.open(path) if manifest.is_file() else cls.create(path)
+                store._create()
             except UsageError:
-                if not manifest.is_file():
+                if not store.files.exists(STORE_MANIFEST):  # another process made it in between
                     raise
-                return cls.open(path)  # another process made it in between
+        store.check_format()
+        return store
 
     @cached_property
     def labels(self) -> LabelLog:
-        """The label log."""
-        path = str((self.path / "labels.sqlite").absolute())
-        return LabelLog(sa.URL.create("sqlite", database=path))
+        """The label log.
+
+        Raises
+        ------
+        UsageError
+            The store is at a URL, and it was not said where its labels are.
+        """
+        self.require_labels()
+        assert self.labels_url is not None
+        return LabelLog(self.labels_url)
+
+    def require_labels(self) -> None:
+        """Raise UsageError where it was not said in which database the labels are."""
+        if self.labels_url is None:
+            raise UsageError(
+                f"the labels of {self.path} need a database, which object storage is not. Give "
+                "its URL with --labels or ICEHOUSE_LABELS: postgresql://USER@HOST/DATABASE, or "
+                "sqlite:////PATH/labels.sqlite on this machine"
+            )
 
     @property
     def has_labels(self) -> bool:
-        """Whether any task was ever made."""
-        return (self.path / "labels.sqlite").exists() and bool(self.labels.tasks())
+        """Whether any task was ever made, as far as it was said where the labels are."""
+        if self.labels_url is None:
+            return False
+        file = sqlite_file(self.labels_url)
+        return (file is None or file.exists()) and bool(self.labels.tasks())
 
     def features(self, encoder_id: str) -> FeatureShards:
         """Return the vectors of one encoder, which need not exist yet."""
@@ -236,10 +285,6 @@ class Store:
         records = rows.sort_by([("dataset", "descending"), ("key", "descending")]).to_pylist()
         records.sort(key=lambda row: row["dataset"] in prefer)  # the last one stays
         return {row["image_id"]: Place(**row) for row in records}
-
-
-def _occupied(folder: Path) -> bool:
-    return any(not path.name.startswith(TEMPORARY) for path in folder.iterdir())
 
 
 def _is_hexadecimal(text: str) -> bool:

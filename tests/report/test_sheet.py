@@ -1,5 +1,6 @@
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -45,7 +46,7 @@ def test_a_sheet_grows_by_rows_of_two(embedded_flags, tmp_path):
 def test_a_moved_image_leaves_a_gap_and_not_an_error(embedded_flags, tmp_path):
     moved = replace(embedded_flags[0], path=str(tmp_path / "nowhere.png"))
     nameless = replace(embedded_flags[1], path=None, key="x" * 300)
-    assert contact_sheet([moved, nameless], tmp_path / "sheet.png", "moved").exists()
+    assert Path(contact_sheet([moved, nameless], tmp_path / "sheet.png", "moved")).exists()
 
 
 def test_images_that_are_no_files_are_drawn_from_their_source(pictures, tmp_path):
@@ -65,4 +66,4 @@ def test_images_that_are_no_files_are_drawn_from_their_source(pictures, tmp_path
     ]  # fmt: skip
     assert drawn.tobytes() == read(contact_sheet(files, tmp_path / "f.png", "title")).tobytes()
     (tmp_path / "shapes.tar").unlink()
-    assert contact_sheet(flags, tmp_path / "gone.png", "title").exists()
+    assert Path(contact_sheet(flags, tmp_path / "gone.png", "title")).exists()

@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 from dataclasses import asdict
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -123,7 +124,7 @@ def test_multi_label_images_are_flagged_by_the_label_that_is_wrong(pictures, tmp
 
 def test_flags_are_written_for_programs_and_people_alike(mislabelled, tmp_path):
     report = flag(mislabelled, load_head(mislabelled, "shapes", "logistic"))
-    paths = write_flags(report, tmp_path / "out")
+    paths = [Path(text) for text in write_flags(report, tmp_path / "out")]
     assert [path.name for path in paths] == ["flags.parquet", "flags.csv", "flags.jsonl"]
     lines = [json.loads(line) for line in paths[2].read_text().splitlines()]
     assert lines == [json.loads(json.dumps(asdict(each))) for each in report.flags]

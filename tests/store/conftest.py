@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,7 @@ from icehouse.heads import FitOptions, fit_head, list_heads, load_head
 from icehouse.heads._stored import load_folds
 from icehouse.store import Store
 
+PASSWORD = "Mammoth-7"
 Python = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -48,7 +54,13 @@ def start_python() -> Callable[..., subprocess.Popen[str]]:
 
     def start(script: str, *arguments: object) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", script, *map(str, arguments)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
 
     return start
 
@@ -78,6 +90,68 @@ def read_only() -> Callable[[Path], tuple[str, ...]]:
         return _mounting(folder, mount)
 
     return protect
+
+
+def _postgres_programs() -> Path:
+    for folder in (
+        *([Path(found).resolve().parent] if (found := shutil.which("postgres")) else []),
+        *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True),
+    ):
+        if (folder / "initdb").exists():
+            return folder
+    pytest.skip("PostgreSQL is not installed on this machine")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server of the tests' own, without a database's name."""
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    programs = _postgres_programs()
+    # It refuses to run as root, and its files have to be of the user whom it runs as.
+    user = "nobody" if os.geteuid() == 0 else None
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="icehouse-pg-") as name:
+        folder = Path(name)
+        (folder / "password").write_text(PASSWORD)
+        if user:
+            for each in (folder, folder / "password"):
+                shutil.chown(each, user)
+        common = {"user": user, "cwd": folder, "env": {**os.environ, "LC_ALL": "C.UTF-8"}}
+        subprocess.run(
+            [programs / "initdb", "-D", folder / "data", "-U", "ice", "-A", "scram-sha-256",
+             "--pwfile", folder / "password", "--no-sync"],
+            check=True, capture_output=True, **common,
+        )  # fmt: skip
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder,
+             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"],
+            stderr=subprocess.DEVNULL, **common,
+        )  # fmt: skip
+        url = f"postgresql://ice:{PASSWORD}@127.0.0.1:{port}"
+        try:
+            for _ in range(600):
+                try:
+                    psycopg.connect(f"{url}/postgres").close()
+                    break
+                except psycopg.OperationalError:
+                    time.sleep(0.05)
+            yield url
+        finally:
+            server.send_signal(signal.SIGINT)  # it ends all sessions
+            server.wait(timeout=60)
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """The URL of a new database on a PostgreSQL server."""
+    import psycopg
+
+    name = f"ice_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{postgres_server}/{name}"
 
 
 @pytest.fixture(scope="session")

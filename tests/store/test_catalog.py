@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icehouse.errors import LookupFailed, StoreCorrupt, StoreError
-from icehouse.store import Catalog, CatalogRow, Files, Store, image_id
+from icehouse.store import Catalog, CatalogRow, Store, image_id
+from icehouse.store._local_files import LocalFiles
 
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    return Catalog(Files(tmp_path))
+    return Catalog(LocalFiles(tmp_path))
 
 
 def good(key: str, content: str = "", **more: object) -> CatalogRow:
@@ -130,7 +131,7 @@ written = st.builds(
 def test_any_history_gives_the_rows_of_a_dict_and_counts_that_add_up(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[CatalogRow]]
 ) -> None:
-    catalog = Catalog(Files(tmp_path_factory.mktemp("history")))
+    catalog = Catalog(LocalFiles(tmp_path_factory.mktemp("history")))
     model: dict[str, CatalogRow] = {}
     for batch in batches:
         catalog.append("photos", batch)

@@ -20,20 +20,20 @@ from hypothesis import strategies as st
 from icehouse.errors import LookupFailed, StoreCorrupt, StoreError, StoreUnwritable, VectorError
 from icehouse.store import (
     FeatureShards,
-    Files,
     IdArray,
     ids_from_arrow,
     ids_from_bytes,
     ids_to_arrow,
     image_id,
 )
+from icehouse.store._local_files import LocalFiles
 
 Vectors = npt.NDArray[np.floating[Any]]
 
 
 @pytest.fixture
 def features(tmp_path: Path) -> FeatureShards:
-    return FeatureShards(Files(tmp_path), "tiny-0123")
+    return FeatureShards(LocalFiles(tmp_path), "tiny-0123")
 
 
 def some_ids(numbers: Sequence[int] | range) -> IdArray:
@@ -182,7 +182,7 @@ def test_many_shards_and_row_groups_load_as_one_array_beside_its_ids(
 def test_whatever_was_appended_is_found_by_its_id(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], dim: int, dtype: str, seed: int
 ) -> None:
-    features = FeatureShards(Files(tmp_path_factory.mktemp("features")), "e")
+    features = FeatureShards(LocalFiles(tmp_path_factory.mktemp("features")), "e")
     expected: dict[bytes, list[float]] = {}
     for size in sizes:
         vectors = some_vectors(size, dim, seed)
@@ -372,9 +372,10 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from icehouse.errors import StoreUnwritable
-from icehouse.store import FeatureShards, Files, ids_from_bytes, image_id
+from icehouse.store import FeatureShards, ids_from_bytes, image_id
+from icehouse.store._local_files import LocalFiles
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-features = FeatureShards(Files(Path(sys.argv[1])), sys.argv[2])
+features = FeatureShards(LocalFiles(Path(sys.argv[1])), sys.argv[2])
 ids = ids_from_bytes([image_id(str(number).encode()) for number in range(1000)])
 try:
     features.append(ids, np.ones((1000, 8)), "float16")
@@ -390,7 +391,7 @@ except StoreUnwritable as error:
 
 def test_a_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "features").write_bytes(b"")
-    features = FeatureShards(Files(tmp_path), "e")
+    features = FeatureShards(LocalFiles(tmp_path), "e")
     with pytest.raises(StoreUnwritable, match=r"cannot write .*features/e/"):
         features.append(some_ids([0]), some_vectors(1), "float16")
 
@@ -439,7 +440,7 @@ def test_a_damaged_card_is_reported_by_name(
 
 
 def test_encoders_do_not_share_vectors(tmp_path: Path) -> None:
-    one, other = (FeatureShards(Files(tmp_path), name) for name in ("a", "b"))
+    one, other = (FeatureShards(LocalFiles(tmp_path), name) for name in ("a", "b"))
     one.append(some_ids(range(3)), some_vectors(3), "float16")
     assert other.shards() == []
     assert len(other.load()) == 0

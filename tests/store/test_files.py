@@ -18,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icehouse.errors import StoreUnwritable, UsageError
-from icehouse.store import Files, check_name
+from icehouse.store import check_name
 from icehouse.store._files import read_listed
+from icehouse.store._local_files import LocalFiles
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path / "root")
+def files(tmp_path: Path) -> LocalFiles:
+    return LocalFiles(tmp_path / "root")
 
 
 def everything_below(folder: Path) -> list[str]:
@@ -40,25 +41,25 @@ def leave_temporary(folder: Path, name: str, hours: float) -> Path:
     return path
 
 
-def test_commit_makes_the_folders_it_needs_and_returns_where_the_file_is(files: Files) -> None:
-    path = files.commit("a/b/c.bin", b"ice")
+def test_commit_makes_the_folders_it_needs_and_returns_where_the_file_is(files: LocalFiles) -> None:
+    path = Path(files.commit("a/b/c.bin", b"ice"))
     assert path == files.path("a/b/c.bin") == files.root / "a" / "b" / "c.bin"
     assert path.read_bytes() == b"ice"
 
 
-def test_commit_leaves_no_other_file_behind(files: Files) -> None:
+def test_commit_leaves_no_other_file_behind(files: LocalFiles) -> None:
     files.commit("a.bin", b"first")
     files.commit("a.bin", memoryview(b"second"))
     assert everything_below(files.root) == ["a.bin"]
     assert files.path("a.bin").read_bytes() == b"second"
 
 
-def test_commit_of_nothing_makes_an_empty_file(files: Files) -> None:
-    assert files.commit("a.bin", b"").read_bytes() == b""
+def test_commit_of_nothing_makes_an_empty_file(files: LocalFiles) -> None:
+    assert Path(files.commit("a.bin", b"")).read_bytes() == b""
 
 
 def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_commit_returns(
-    files: Files,
+    files: LocalFiles,
 ) -> None:
     calls: list[str] = []
 
@@ -77,9 +78,9 @@ def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_commit_return
     assert "fsync" in calls[renamed + 1 :]
 
 
-def test_a_reader_never_sees_half_a_file_while_it_is_replaced(files: Files) -> None:
+def test_a_reader_never_sees_half_a_file_while_it_is_replaced(files: LocalFiles) -> None:
     size = 400_000
-    path = files.commit("a.bin", b"0" * size)
+    path = Path(files.commit("a.bin", b"0" * size))
 
     def write() -> None:
         for number in range(40):
@@ -96,7 +97,7 @@ def test_a_reader_never_sees_half_a_file_while_it_is_replaced(files: Files) -> N
     assert path.read_bytes() == b"9" * size
 
 
-def test_concurrent_writers_of_one_name_leave_one_whole_file(files: Files) -> None:
+def test_concurrent_writers_of_one_name_leave_one_whole_file(files: LocalFiles) -> None:
     contents = [bytes([65 + number]) * 100_000 for number in range(6)]
     writers = [threading.Thread(target=files.commit, args=("a.bin", data)) for data in contents]
     for writer in writers:
@@ -107,31 +108,31 @@ def test_concurrent_writers_of_one_name_leave_one_whole_file(files: Files) -> No
     assert everything_below(files.root) == ["a.bin"]
 
 
-def test_names_lists_committed_files_of_one_suffix_in_order(files: Files) -> None:
+def test_names_lists_committed_files_of_one_suffix_in_order(files: LocalFiles) -> None:
     for name in ("f/b.parquet", "f/a.parquet", "f/encoder.json", "g/c.parquet"):
         files.commit(name, b"")
     assert files.names("f", ".parquet") == ["f/a.parquet", "f/b.parquet"]
 
 
-def test_names_ignores_what_a_killed_writer_left(files: Files) -> None:
+def test_names_ignores_what_a_killed_writer_left(files: LocalFiles) -> None:
     files.commit("f/a.parquet", b"whole")
     leave_temporary(files.path("f"), ".tmp-0123.parquet", hours=0)
     assert files.names("f", ".parquet") == ["f/a.parquet"]
 
 
-def test_a_folder_that_does_not_exist_holds_nothing(files: Files) -> None:
+def test_a_folder_that_does_not_exist_holds_nothing(files: LocalFiles) -> None:
     assert files.names("absent", ".parquet") == []
     assert files.folders("absent") == []
     files.sweep("absent")
 
 
-def test_folders_lists_folders_only_in_order(files: Files) -> None:
+def test_folders_lists_folders_only_in_order(files: LocalFiles) -> None:
     for name in ("f/b/x", "f/a/x", "f/c"):
         files.commit(name, b"")
     assert files.folders("f") == ["a", "b"]
 
 
-def test_sweep_removes_old_leftovers_and_nothing_else(files: Files) -> None:
+def test_sweep_removes_old_leftovers_and_nothing_else(files: LocalFiles) -> None:
     files.commit("f/a.parquet", b"whole")
     folder = files.path("f")
     old = leave_temporary(folder, ".tmp-old", hours=1.1)
@@ -143,7 +144,7 @@ def test_sweep_removes_old_leftovers_and_nothing_else(files: Files) -> None:
     assert committed.exists()
 
 
-def test_sweep_goes_on_after_a_leftover_that_it_cannot_remove(files: Files) -> None:
+def test_sweep_goes_on_after_a_leftover_that_it_cannot_remove(files: LocalFiles) -> None:
     files.commit("f/a.parquet", b"whole")
     folder = files.path("f")
     for number in range(3):
@@ -154,7 +155,7 @@ def test_sweep_goes_on_after_a_leftover_that_it_cannot_remove(files: Files) -> N
     assert everything_below(folder) == [".tmp-0", ".tmp-1", ".tmp-2", "a.parquet"]
 
 
-def test_a_file_in_place_of_a_folder_is_reported_and_kept(files: Files) -> None:
+def test_a_file_in_place_of_a_folder_is_reported_and_kept(files: LocalFiles) -> None:
     files.commit("a", b"ice")
     with pytest.raises(StoreUnwritable, match=r"cannot write .*a/b\.bin: .*Check who owns"):
         files.commit("a/b.bin", b"water")
@@ -162,7 +163,7 @@ def test_a_file_in_place_of_a_folder_is_reported_and_kept(files: Files) -> None:
     assert everything_below(files.root) == ["a"]
 
 
-def test_a_folder_in_place_of_a_file_is_reported_and_kept(files: Files) -> None:
+def test_a_folder_in_place_of_a_file_is_reported_and_kept(files: LocalFiles) -> None:
     files.commit("a/b.bin", b"ice")
     with pytest.raises(StoreUnwritable, match=r"cannot write .*/a: Is a directory"):
         files.commit("a", b"water")
@@ -170,7 +171,7 @@ def test_a_folder_in_place_of_a_file_is_reported_and_kept(files: Files) -> None:
     assert everything_below(files.root) == ["a", "a/b.bin"]
 
 
-def test_a_name_too_long_for_the_disk_is_reported_and_leaves_nothing(files: Files) -> None:
+def test_a_name_too_long_for_the_disk_is_reported_and_leaves_nothing(files: LocalFiles) -> None:
     files.commit("a", b"ice")
     with pytest.raises(StoreUnwritable, match=r"cannot write .*: File name too long"):
         files.commit("b" * 300, b"water")
@@ -178,7 +179,7 @@ def test_a_name_too_long_for_the_disk_is_reported_and_leaves_nothing(files: File
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_folder_without_permission_is_reported(files: Files) -> None:
+def test_a_folder_without_permission_is_reported(files: LocalFiles) -> None:
     files.commit("a", b"ice")
     files.root.chmod(0o500)
     try:
@@ -190,15 +191,15 @@ def test_a_folder_without_permission_is_reported(files: Files) -> None:
 
 
 def test_a_read_only_disk_is_reported_and_still_read(
-    files: Files, python: Callable[..., Any], read_only: Callable[[Path], tuple[str, ...]]
+    files: LocalFiles, python: Callable[..., Any], read_only: Callable[[Path], tuple[str, ...]]
 ) -> None:
     files.commit("a", b"ice")
     script = """
 import sys
 from pathlib import Path
 from icehouse.errors import StoreUnwritable
-from icehouse.store import Files
-files = Files(Path(sys.argv[1]))
+from icehouse.store._local_files import LocalFiles
+files = LocalFiles(Path(sys.argv[1]))
 try:
     files.commit("a", b"water")
 except StoreUnwritable as error:
@@ -219,8 +220,8 @@ def test_a_full_disk_is_reported_as_such_and_leaves_the_old_file(
 import os, sys
 from pathlib import Path
 from icehouse.errors import StoreUnwritable
-from icehouse.store import Files
-files = Files(Path(sys.argv[1]))
+from icehouse.store._local_files import LocalFiles
+files = LocalFiles(Path(sys.argv[1]))
 files.commit("a", b"ice")
 try:
     files.commit("a", bytes(1_000_000))
@@ -241,8 +242,8 @@ LIMITED = """
 import os, resource, signal, sys
 from pathlib import Path
 from icehouse.errors import StoreUnwritable
-from icehouse.store import Files
-files = Files(Path(sys.argv[1]))
+from icehouse.store._local_files import LocalFiles
+files = LocalFiles(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, getattr(signal, sys.argv[2]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
@@ -253,7 +254,7 @@ except StoreUnwritable as error:
 
 
 def test_a_write_that_fails_midway_leaves_the_old_file_and_no_leftover(
-    files: Files, python: Callable[..., Any]
+    files: LocalFiles, python: Callable[..., Any]
 ) -> None:
     files.commit("a", b"ice")
     done = python(LIMITED, files.root, "SIG_IGN")
@@ -265,7 +266,7 @@ def test_a_write_that_fails_midway_leaves_the_old_file_and_no_leftover(
 
 
 def test_a_writer_killed_midway_leaves_the_old_file_and_a_leftover_that_is_swept(
-    files: Files, python: Callable[..., Any]
+    files: LocalFiles, python: Callable[..., Any]
 ) -> None:
     files.commit("a", b"ice")
     done = python(LIMITED, files.root, "SIG_DFL")
@@ -282,13 +283,13 @@ def test_a_writer_killed_midway_leaves_the_old_file_and_a_leftover_that_is_swept
 
 
 def test_all_that_was_committed_before_a_kill_is_whole(
-    files: Files, start_python: Callable[..., subprocess.Popen[str]]
+    files: LocalFiles, start_python: Callable[..., subprocess.Popen[str]]
 ) -> None:
     script = """
 import itertools, sys
 from pathlib import Path
-from icehouse.store import Files
-files = Files(Path(sys.argv[1]))
+from icehouse.store._local_files import LocalFiles
+files = LocalFiles(Path(sys.argv[1]))
 for number in itertools.count():
     files.commit(f"f/{number:06d}.bin", number.to_bytes(4, "big") * 500_000)
     print(number, flush=True)
@@ -353,7 +354,7 @@ def test_a_name_that_is_no_text_is_refused_like_any_other() -> None:
         check_name("dataset", "\udc80")
 
 
-def test_files_are_read_and_opened_by_name(files: Files) -> None:
+def test_files_are_read_and_opened_by_name(files: LocalFiles) -> None:
     files.commit("a/b.bin", b"ice")
     assert files.read("a/b.bin") == b"ice"
     for mapped in (True, False):
@@ -366,7 +367,7 @@ def test_files_are_read_and_opened_by_name(files: Files) -> None:
         files.open("nowhere")
 
 
-def test_files_are_removed_in_order_and_those_that_are_gone_are_no_error(files: Files) -> None:
+def test_files_are_removed_in_order_and_those_that_are_gone_are_no_error(files: LocalFiles) -> None:
     for name in ("a/1", "a/2", "b/3"):
         files.commit(name, b"")
     files.remove("a/1", "a/1", "b/3")
@@ -374,7 +375,7 @@ def test_files_are_removed_in_order_and_those_that_are_gone_are_no_error(files: 
     files.remove()
 
 
-def test_a_moved_file_takes_the_next_name_that_is_free(files: Files) -> None:
+def test_a_moved_file_takes_the_next_name_that_is_free(files: LocalFiles) -> None:
     for text in (b"one", b"two", b"three"):
         files.commit("a", text)
         files.move("a", "lost/a")
@@ -382,7 +383,7 @@ def test_a_moved_file_takes_the_next_name_that_is_free(files: Files) -> None:
     assert [files.read(name) for name in files.walk()] == [b"one", b"two", b"three"]
 
 
-def test_walk_lists_everything_and_nothing_where_there_is_nothing(files: Files) -> None:
+def test_walk_lists_everything_and_nothing_where_there_is_nothing(files: LocalFiles) -> None:
     assert files.walk() == []
     files.commit("b/c/d", b"")
     files.commit("a", b"")
@@ -390,7 +391,7 @@ def test_walk_lists_everything_and_nothing_where_there_is_nothing(files: Files) 
     assert files.walk() == ["a", "b/.tmp-1", "b/c/d"]
 
 
-def test_the_age_of_a_file_is_in_seconds(files: Files) -> None:
+def test_the_age_of_a_file_is_in_seconds(files: LocalFiles) -> None:
     files.commit("a", b"")
     assert files.age("a") < 3600
     leave_temporary(files.root, "old", hours=2)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from icehouse.store._files import Files
 from icehouse.store._ids import IdArray, ids_from_bytes, positions
 from icehouse.store._label_tables import EVENTS, LabelDatabase
+from icehouse.store._label_url import sqlite_file, without_secrets
 from icehouse.store._labels import KINDS, MULTI, SINGLE
-from icehouse.store.care._check_layout import LABELS
+from icehouse.store._local_files import LocalFiles
+from icehouse.store._store import LABELS, Store
+from icehouse.store.care._check_layout import LOST
 from icehouse.store.care._findings import Finding, count, found
 
 PROOF = "events_proof"
@@ -32,39 +34,40 @@ HEADER = {
     52: b"\x00\x00\x00\x00\x00\x00\x00\x01",
     72: bytes(20),
 }
+Ask = Callable[[str], Iterable[Sequence[Any]]]
+"""What answers a query with rows."""
 JOURNAL = 18
 JOURNALS = b"\x01\x01", b"\x02\x02"  # rollback, write-ahead
 
 
-def check_labels(files: Files, images: IdArray) -> list[Finding]:
+def check_labels(store: Store, images: IdArray) -> list[Finding]:
     """Check the label log, if there is one.
 
     Parameters
     ----------
-    files : Files
+    store : Store
     images : array of V32, shape (n,)
         That the catalog knows.
     """
-    if not files.exists(LABELS):
+    if store.labels_url is None:
+        what = "no database with labels was given, so none was looked at"
+        return [found("label-log-unknown", LABELS, what)]
+    path = sqlite_file(store.labels_url)
+    if path is None:
+        return _check_server(store.labels_url, images)
+    if not path.is_file():
         return []
     try:
-        with _opened(files.path(LABELS)) as db:
-            faults = [*_header_faults(files), *_faults(db)]
+        with _opened(path) as db:
+            faults = [*_header_faults(path), *_file_faults(db)]
+            faults = faults or _faults(db.execute)
             if faults:
-                more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-                return [found("label-log", LABELS, "; ".join(faults[:SHOWN]) + more)]
+                return [found("label-log", LABELS, _some(faults))]
             findings = []
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (PROOF,)).fetchone():
                 what = "its events are not stored twice, so a changed one may go unseen"
                 findings.append(found("label-log-unproven", LABELS, what))
-            labelled = ids_from_bytes(
-                {bytes(image) for (image,) in db.execute("SELECT DISTINCT image_id FROM events")}
-            )
-            unknown = int((positions(labelled, images) < 0).sum())
-            if unknown:
-                what = f"{count(unknown, 'image')} with labels are in no dataset now"
-                findings.append(found("labels-of-unknown-images", LABELS, what))
-            return findings
+            return findings + _unknown(db.execute, images, LABELS)
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) in BUSY:
             return [found("label-log-busy", LABELS, f"it cannot be read now: {error}")]
@@ -73,22 +76,55 @@ def check_labels(files: Files, images: IdArray) -> list[Finding]:
         return [found("label-log", LABELS, f"damaged: {error}")]
 
 
-def salvage_labels(files: Files, aside: str) -> tuple[int, int]:
+def _check_server(url: sa.URL, images: IdArray) -> list[Finding]:
+    """Check what a server cannot know is wrong; it looks after its own bytes."""
+    database, where = LabelDatabase(url), without_secrets(url)
+    with database.read() as db:
+
+        def ask(query: str) -> Iterable[Sequence[Any]]:
+            return db.exec_driver_sql(query).all()
+
+        try:
+            if faults := _faults(ask):
+                return [found("label-log-on-server", where, _some(faults))]
+            return _unknown(ask, images, where)
+        except (ValueError, TypeError) as error:
+            return [found("label-log-on-server", where, f"damaged: {error}")]
+
+
+def _some(faults: list[str]) -> str:
+    more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+    return "; ".join(faults[:SHOWN]) + more
+
+
+def _unknown(ask: Ask, images: IdArray, where: str) -> list[Finding]:
+    rows = ask("SELECT DISTINCT image_id FROM events")
+    labelled = ids_from_bytes({bytes(image) for (image,) in rows})
+    unknown = int((positions(labelled, images) < 0).sum())
+    if not unknown:
+        return []
+    what = f"{count(unknown, 'image')} with labels are in no dataset now"
+    return [found("labels-of-unknown-images", where, what)]
+
+
+def salvage_labels(path: Path) -> tuple[int, int]:
     """Put in the place of a damaged log a new one with all that is readable and not contradicted.
+
+    The damaged file is kept in ``lost+found`` beside it.
 
     Parameters
     ----------
-    files : Files
-    aside : str
-        Where the damaged file is kept.
+    path : Path
+        Of the log.
 
     Returns
     -------
     kept, lost : int
         Events.
     """
-    damaged = files.read(LABELS)
-    number = 0
+    files = LocalFiles(path.parent)
+    damaged = files.read(path.name)
+    aside, number = f"{LOST}/{path.name}", 0
     while files.exists(kept_at := f"{aside}.{number}" if number else aside):
         number += 1
     files.commit(kept_at, damaged)
@@ -106,15 +142,15 @@ def salvage_labels(files: Files, aside: str) -> tuple[int, int]:
             db.executemany("INSERT INTO classes (task, name) VALUES (?, ?)", classes)
             places = ", ".join("?" * len(COLUMNS))
             db.executemany(f"INSERT INTO events VALUES ({places})", events)
-        files.commit(LABELS, new.read_bytes())
+        files.commit(path.name, new.read_bytes())
     return len(events), lost
 
 
-def prove_labels(files: Files) -> None:
+def prove_labels(path: Path) -> None:
     """Give the log of an earlier version the index that stores its events twice."""
     index = next(index for index in EVENTS.indexes if index.name == PROOF)
     columns = ", ".join(column.name for column in index.columns)
-    with _opened(files.path(LABELS)) as db, db:
+    with _opened(path) as db, db:
         db.execute(f"CREATE INDEX IF NOT EXISTS {PROOF} ON events ({columns})")
 
 
@@ -125,34 +161,31 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _header_faults(files: Files) -> list[str]:
-    head = files.read(LABELS)[:100]
+def _header_faults(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        head = file.read(100)
     wrong = [start for start, right in HEADER.items() if head[start : start + len(right)] != right]
     wrong += [] if head[JOURNAL : JOURNAL + 2] in JOURNALS else [JOURNAL]
     return [f"its header is not sound at byte {start}" for start in wrong]
 
 
-def _faults(db: sqlite3.Connection) -> list[str]:
+def _file_faults(db: sqlite3.Connection) -> list[str]:
     faults = [text for (text,) in db.execute("PRAGMA integrity_check") if text != "ok"]
-    if faults:
-        return faults
-    faults += [
+    return faults or [
         f"{row[0]} {row[1]} names no {row[2]}" for row in db.execute("PRAGMA foreign_key_check")
     ]
-    kinds = dict(db.execute("SELECT name, kind FROM tasks"))
-    faults += [
-        f"task {name!r} is of the kind {kind!r}"
-        for name, kind in kinds.items()
-        if kind not in KINDS
-    ]
-    known = set(db.execute("SELECT task, name FROM classes"))
-    rows = db.execute("SELECT seq, task, labels FROM events WHERE labels IS NOT NULL")
+
+
+def _faults(ask: Ask) -> list[str]:
+    """Say what contradicts itself in the tables of any database."""
+    kinds = ask("SELECT name, kind FROM tasks")
+    faults = [f"task {name!r} is of the kind {kind!r}" for name, kind in kinds if kind not in KINDS]
+    known = {(task, name) for task, name in ask("SELECT task, name FROM classes")}
+    rows = ask("SELECT seq, task, labels FROM events WHERE labels IS NOT NULL")
     faults += [
         f"event {seq}: {labels!r}" for seq, task, labels in rows if not _fits(task, labels, known)
     ]
-    rows = db.execute(
-        "SELECT seq FROM events WHERE undoes >= seq OR (undoes IS NULL) = (labels IS NULL)"
-    )
+    rows = ask("SELECT seq FROM events WHERE undoes >= seq OR (undoes IS NULL) = (labels IS NULL)")
     return faults + [f"event {seq} takes back none before it" for (seq,) in rows]
 
 

@@ -11,7 +11,6 @@ from icehouse.store._store import STORE_MANIFEST
 from icehouse.store.care._findings import Finding, count, found
 
 LOST = "lost+found"
-LABELS = "labels.sqlite"
 LAYOUT = re.compile(
     r"""
       store\.json

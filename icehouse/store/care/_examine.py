@@ -49,7 +49,7 @@ class Examination:
         return np.unique(np.concatenate([np.empty(0, ID_DTYPE), *every]))
 
 
-def open_for_fsck(path: str | Path, files: Files | None = None) -> Store:
+def open_for_fsck(path: str | Path, files: Files | None = None, labels: str | None = None) -> Store:
     """Open a store although its manifest may be damaged.
 
     Raises
@@ -59,10 +59,9 @@ def open_for_fsck(path: str | Path, files: Files | None = None) -> Store:
     StoreTooNew
         Written by a later version of icehouse.
     """
-    path = Path(path).expanduser()
-    store = Store(path, files)
+    store = Store(path, files, labels)
     try:
-        Store.open(path)
+        store.check_format()
     except NotAStore:
         if not store.files.folders("catalog") and not store.files.folders("features"):
             raise
@@ -96,7 +95,7 @@ def examine(store: Store, limit: tuple[int, int]) -> Examination:
         seen.findings += facts.findings
         vectors[encoder] = _alive(facts, stones)
     seen.findings += _links(store, seen, vectors)
-    seen.findings += check_labels(files, seen.images)
+    seen.findings += check_labels(store, seen.images)
     seen.findings += check_heads(files, set(store.encoder_ids()))
     seen.findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return seen

@@ -34,6 +34,8 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "label-log": (DAMAGE, "--repair keeps what is proven, and puts the old file aside", True),
     "label-log-busy": (WARNING, "run it again when nobody is labelling", False),
     "label-log-unproven": (INFORMATION, f"made by an earlier version; {_REPAIR}", True),
+    "label-log-on-server": (DAMAGE, "bring back a backup of the database", False),
+    "label-log-unknown": (INFORMATION, "say where it is: --labels URL or ICEHOUSE_LABELS", False),
     "labels-of-unknown-images": (INFORMATION, "none: they count again if the images do", False),
     "head": (DAMAGE, f"--repair puts it aside; {_FIT}", True),
     "head-metrics": (DAMAGE, "--repair writes them again", True),

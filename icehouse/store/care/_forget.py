@@ -134,7 +134,7 @@ def _holding(store: Store, features: FeatureShards, ids: IdArray) -> list[str]:
     holding, dead = [], dead_by_shard(read_stones(features))
     for name in features.shards():
         try:
-            table = read_shard(name, open_shard(store.files, name), None, COLUMNS[:1])
+            table = read_shard(name, open_shard(store.files, name, part=True), None, COLUMNS[:1])
         except FileNotFoundError:  # compacted meanwhile: the next look finds where to
             continue
         here = np.intersect1d(ids_from_arrow(table["image_id"]), ids)
@@ -177,9 +177,15 @@ def _traces(store: Store, ids: IdArray, encoders: Collection[str]) -> tuple[list
     files, images = store.files, {i.tobytes().hex() for i in ids}
     removed = [name for name in files.walk() if name.startswith(f"{LOST}/")] if images else []
     heads = []
-    for task in files.folders("heads") if images else ():
-        events = store.labels.events(task) if store.has_labels else []
-        labelled = any(event.image_id.hex() in images for event in events)
+    tasks = files.folders("heads") if images else []
+    if tasks:
+        store.require_labels()
+    logged = {task.name for task in store.labels.tasks()} if store.has_labels else set()
+    for task in tasks:
+        # A head whose labels are not there may have been fitted on any image.
+        labelled = task not in logged or any(
+            event.image_id.hex() in images for event in store.labels.events(task)
+        )
         for head in files.folders(f"heads/{task}"):
             folder = f"heads/{task}/{head}"
             names = files.names(folder, "")

@@ -49,6 +49,7 @@ def fsck(
     *,
     repair: bool = False,
     files: Files | None = None,
+    labels: str | None = None,
     limit: tuple[int, int] = (SHARD_ROWS, SHARD_BYTES),
 ) -> FsckReport:
     """Read all of a store, compare it with its checksums and with itself, and mend it if asked.
@@ -59,10 +60,12 @@ def fsck(
     Parameters
     ----------
     path : path
-        Of the store's folder.
+        Of the store's folder, or its URL.
     repair : bool
     files : Files, optional
         The files below it, where they are not simply those of the folder.
+    labels : str, optional
+        URL of the database with the label log; see :class:`Store`.
     limit : (int, int)
         Rows and bytes of vectors in a shard that is written.
 
@@ -75,7 +78,7 @@ def fsck(
     StoreUnwritable
         It cannot be mended: no permission, or no space left.
     """
-    store = open_for_fsck(path, files)
+    store = open_for_fsck(path, files, labels)
     seen = examine(store, limit)
     repairs = tuple(mend(seen, limit)) if repair else ()
     left = examine(store, limit) if repairs else seen

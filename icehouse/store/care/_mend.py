@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from icehouse.store._catalog import CatalogRow
 from icehouse.store._features import CARD, card_digest
 from icehouse.store._ids import ID_DTYPE, positions
+from icehouse.store._label_url import sqlite_file
 from icehouse.store._shard import bare
 from icehouse.store._store import MANIFEST_TEXT, STORE_MANIFEST, Store
 from icehouse.store.care._check_features import EncoderFacts
@@ -31,6 +33,8 @@ COMPACTED = (
     "shard-name",
     "vectors-not-finite",
 )
+# Of files that are not there, or need not be in the store.
+ANYWHERE = ("store-manifest", "label-log", "label-log-unproven")
 Limit = tuple[int, int]
 
 
@@ -59,7 +63,7 @@ def mend(seen: Examination, limit: Limit) -> list[str]:
 def _mend_one(seen: Examination, finding: Finding) -> str | None:
     store, where = seen.store, finding.where
     handler = HANDLERS.get(finding.kind)
-    if handler is None or not (finding.kind == "store-manifest" or store.files.exists(where)):
+    if handler is None or not (finding.kind in ANYWHERE or store.files.exists(where)):
         return None
     return f"{where}: {handler(store, where)}"
 
@@ -136,14 +140,20 @@ def _write_metrics(store: Store, where: str) -> str:
     return "written again from head.json"
 
 
-def _salvage_labels(store: Store, where: str) -> str:
-    kept, lost = salvage_labels(store.files, f"{LOST}/{where}")
+def _salvage_labels(store: Store, _where: str) -> str:
+    kept, lost = salvage_labels(_label_file(store))
     return f"made anew with {count(kept, 'event')}; {count(lost, 'event')} contradict themselves"
 
 
 def _prove_labels(store: Store, _where: str) -> str:
-    prove_labels(store.files)
+    prove_labels(_label_file(store))
     return "its events are stored twice now"
+
+
+def _label_file(store: Store) -> Path:
+    path = sqlite_file(store.labels_url) if store.labels_url is not None else None
+    assert path is not None  # what is found of a server is not mended here
+    return path
 
 
 HANDLERS: dict[str, Callable[[Store, str], str]] = {

@@ -19,7 +19,6 @@ from icehouse.errors import StoreCorrupt
 from icehouse.store import (
     CatalogRow,
     FeatureMatrix,
-    Files,
     IdArray,
     Store,
     forget,
@@ -29,6 +28,7 @@ from icehouse.store import (
     plan_forget,
 )
 from icehouse.store._catalog import is_compacted
+from icehouse.store._local_files import LocalFiles
 from icehouse.store.care._compact import SHARD_BYTES, SHARD_ROWS, rows_of_a_shard
 
 Dump = Callable[[Store], dict[str, Any]]
@@ -88,9 +88,10 @@ def messy(damaged: Store, logical: Dump) -> Store:
 DIES = """
 import os, shutil, sys
 from pathlib import Path
-from icehouse.store import Files, fsck
+from icehouse.store import fsck
+from icehouse.store._local_files import LocalFiles
 
-class DyingFiles(Files):
+class DyingFiles(LocalFiles):
     "Files whose process dies before a certain change."
 
     def __init__(self, root, step):
@@ -266,7 +267,7 @@ def test_a_dataset_of_which_no_row_is_in_force_leaves_no_shard(tmp_path: Path) -
     assert len(store.features(ENCODER).load()) == 4
 
 
-class Meddling(Files):
+class Meddling(LocalFiles):
     """Files beside which something happens, once, before or after a certain call."""
 
     def __init__(self, root: Path, call: str, when: str, happens: Callable[[], object]) -> None:
@@ -280,11 +281,11 @@ class Meddling(Files):
             self._done = True
             self._happens()
 
-    def open(self, name: str, *, mapped: bool = False) -> pa.NativeFile:
+    def open(self, name: str, *, mapped: bool = False, part: bool = False) -> pa.NativeFile:
         self._meddle("open", "before", name)
-        return super().open(name, mapped=mapped)
+        return super().open(name, mapped=mapped, part=part)
 
-    def commit(self, name: str, data: bytes | memoryview) -> Path:
+    def commit(self, name: str, data: bytes | memoryview) -> str:
         self._meddle("commit", "before", name)
         path = super().commit(name, data)
         self._meddle("commit", "after", name)

@@ -23,13 +23,13 @@ from icehouse.errors import NotAStore, StoreTooNew
 from icehouse.store import (
     CatalogRow,
     FeatureShards,
-    Files,
     FsckReport,
     Store,
     fsck,
     ids_from_bytes,
     image_id,
 )
+from icehouse.store._local_files import LocalFiles
 from icehouse.store._shard import RowDigest, shard_bytes
 from icehouse.store.care._check_features import is_finite
 from icehouse.store.care._findings import KINDS
@@ -454,6 +454,7 @@ def test_an_empty_store_is_sound(store: Store) -> None:
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAStore, match="there is no store at"):
         fsck(tmp_path / "nowhere")
+    (tmp_path / "holiday.jpg").write_bytes(b"picture")
     with pytest.raises(NotAStore, match=r"has no store\.json"):
         fsck(tmp_path)
 
@@ -595,7 +596,7 @@ def test_a_shard_without_a_checksum_is_not_believed(damaged: Store) -> None:
 
 
 def test_files_are_those_that_are_given(damaged: Store) -> None:
-    class Counting(Files):
+    class Counting(LocalFiles):
         """Files that say how often they were read."""
 
         reads = 0
