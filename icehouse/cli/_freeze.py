@@ -81,9 +81,14 @@ def embed(
     engine: Annotated[
         str,
         typer.Option(
-            help="auto, torch or openvino: what computes. auto measures where it can pay."
+            help="auto, torch or openvino: what computes. auto measures where it can pay. "
+            "ray: on a Ray cluster."
         ),
     ] = "auto",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of a Ray cluster: auto or host:port. Default: one for this run."),
+    ] = None,
     decode: Annotated[
         str, typer.Option(help="exact or fast: JPEGs at part of their size, where it hardly shows.")
     ] = "exact",
@@ -128,7 +133,7 @@ def embed(
     else:
         listing = list_source(source, labels=labels, image_column=image_column, network=network)
     listing = select(listing, selection)
-    options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine)
+    options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine, address)
     pictures = PictureOptions(decode, resize, tuple(adjust or ()), normalise)
     if dry_run is not None:
         known = Store.open(store) if store.exists() else None

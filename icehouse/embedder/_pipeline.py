@@ -51,6 +51,13 @@ class Outcome:
     vectors: npt.NDArray[np.float32] | None = None
     failed: bytes | None = None
 
+    def part(self, numbers: list[int]) -> Outcome:
+        """Return only these of its rows, with their vectors."""
+        rows = [self.rows[number] for number in numbers]
+        return replace(
+            self, rows=rows, vectors=None if self.vectors is None else self.vectors[numbers]
+        )
+
 
 @dataclass
 class StageTimes:
@@ -105,7 +112,11 @@ class Pipeline:
         self.on_gpu = device is not None and device.type != "cpu"
         self.batch_size = batch_size or (GPU_BATCH if self.on_gpu else CPU_BATCH)
         self.workers = workers or (GPU_WORKERS if self.on_gpu else cores())
-        self._elsewhere = self.on_gpu or getattr(encoder, "engine", "torch") != "torch"
+        # Work is measured in seconds of one worker; at most one worker a core decodes at a time.
+        self.decoders = min(self.workers, cores())
+        self.encoders = 1 if self.on_gpu else self.decoders
+        self.engine = str(getattr(encoder, "engine", "torch"))
+        self._elsewhere = self.on_gpu or self.engine != "torch"
         if not self.on_gpu:
             keep_freed_memory()
         self.decoding = StageTimes()

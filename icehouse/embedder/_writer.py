@@ -60,6 +60,8 @@ class Writer:
     def add(self, outcome: Outcome) -> None:
         """Take in some inputs, and commit when enough have come together."""
         if outcome.vectors is not None:
+            outcome = self._without_copies(outcome)
+        if outcome.vectors is not None:
             ids = [row.image_id for row in outcome.rows if row.image_id]
             self._rows += outcome.rows
             self._ids += ids
@@ -119,6 +121,14 @@ class Writer:
                 self._add_error(_as_failed(row, first))
             else:
                 self._twins.append(row)
+
+    def _without_copies(self, outcome: Outcome) -> Outcome:
+        """Drop vectors of images that came before: two nodes do not know of each other."""
+        known = [row.image_id in self._done for row in outcome.rows]
+        if not any(known):
+            return outcome
+        self._twins += [row for row, copy in zip(outcome.rows, known, strict=True) if copy]
+        return outcome.part([number for number, copy in enumerate(known) if not copy])
 
     def _add_error(self, row: CatalogRow) -> None:
         self._rows.append(row)

@@ -53,6 +53,10 @@ class TableFile:
         except (pa.ArrowException, OSError, ImageError) as error:
             raise SourceError(f"{blob.name} cannot be read as a table: {error}") from error
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is only mapped: another process maps it anew."""
+        return {name: value for name, value in vars(self).items() if name != "_batches"}
+
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Read whole columns; ``a.b`` is a field of a struct, and called so in the result."""
         try:
