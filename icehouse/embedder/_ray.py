@@ -115,7 +115,9 @@ class RayPipeline:
     @property
     def engine(self) -> str:
         """The libraries that did the arithmetic, and how many workers used them."""
-        return f"{' and '.join(sorted(self._engines))} in {self._shape.workers} workers of Ray"
+        number = self._shape.workers
+        word = "worker" if number == 1 else "workers"
+        return f"{' and '.join(sorted(self._engines))} in {number} {word} of Ray"
 
     def stop(self) -> None:
         """Take no more answers; what workers are at is dropped."""
@@ -164,23 +166,29 @@ class RayPipeline:
         """Yield what comes back of some chunks, until all have come or died, or it is stopped."""
         from ray.exceptions import RayError
 
-        rows = iter(self._dataset(chunks).iter_rows())
+        # A row is a block is a batch; to fetch ahead would keep each back until the next one came.
+        batches = iter(
+            self._dataset(chunks).iter_batches(
+                batch_size=None, batch_format="pyarrow", prefetch_batches=0
+            )
+        )
         came = False
         try:
             while not self._stop.is_set():
                 self._listening = True
-                row = next(rows, None)
+                batch = next(batches, None)
                 self._listening = False
-                if row is None:
+                if batch is None:
                     return
                 came = True
-                yield pickle.loads(row["answer"])
+                yield from map(pickle.loads, batch["answer"].to_pylist())
         except KeyboardInterrupt:
             if not self._stop.is_set():
                 raise
         except RayError as error:  # an answer was lost with its node; all others are asked again
             if not came:
-                raise EncoderError(f"the Ray cluster does not work: {error}") from error
+                last = str(error).strip().splitlines()[-1]  # of a traceback: what it is about
+                raise EncoderError(f"workers of the Ray cluster cannot work: {last}") from error
         finally:
             self._listening = False
 
