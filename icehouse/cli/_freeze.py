@@ -83,9 +83,14 @@ def embed(
     engine: Annotated[
         str,
         typer.Option(
-            help="auto, torch or openvino: what computes. auto measures where it can pay."
+            help="auto, torch or openvino: what computes. auto measures where it can pay. "
+            "ray: on a Ray cluster."
         ),
     ] = "auto",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of a Ray cluster: auto or host:port. Default: one for this run."),
+    ] = None,
     decode: Annotated[
         str, typer.Option(help="exact or fast: JPEGs at part of their size, where it hardly shows.")
     ] = "exact",
@@ -143,7 +148,7 @@ def embed(
         )
     listing = select(listing, selection)
     wanted = ViewOptions(views, _words(augment), views_for)
-    options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine, wanted)
+    options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine, address, wanted)
     pictures = PictureOptions(decode, resize, _words(adjust), normalise)
     if dry_run is not None:
         there = files_at(store).exists(STORE_MANIFEST)

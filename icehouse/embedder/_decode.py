@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -209,3 +211,14 @@ _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     7: lambda p: p[::-1, ::-1].transpose(1, 0, 2),
     8: lambda p: p[:, ::-1].transpose(1, 0, 2),
 }
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Leave out what Pillow has to say of notes beside the pixels, without a file's name.
+
+    Where warnings are errors, such a note would even cost a sound picture its vector.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield

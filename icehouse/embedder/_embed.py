@@ -10,15 +10,18 @@ from typing import Any
 
 from icehouse.embedder import _canary
 from icehouse.embedder._choose import find_request, request_of
+from icehouse.embedder._crew import Crew
 from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest
-from icehouse.embedder._engine import Opened, open_on
+from icehouse.embedder._engine import ENGINES, Opened, open_on
 from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
+from icehouse.embedder._ray import RayPipeline, Settings
+from icehouse.embedder._ray_cluster import require_ray
 from icehouse.embedder._report import EmbedReport, Failure, make_report, make_speed
 from icehouse.embedder._run import Progress, run
 from icehouse.embedder._statistics import with_statistics
-from icehouse.embedder._views import Coverage, ViewOptions, agree_on_recipe, wanted
+from icehouse.embedder._views import Coverage, ViewOptions, Wanted, agree_on_recipe
 from icehouse.embedder._writer import Writer
 from icehouse.embedder.sources import Listing, read_ahead
 from icehouse.errors import Interrupted, SourceError, UsageError
@@ -41,8 +44,11 @@ class EmbedOptions:
         Images with more are errors.
     retry_errors : bool
         Read again what could not be decoded the last time.
-    engine : {"auto", "torch", "openvino"}
-        What does the encoder's arithmetic; "auto" measures where it can pay.
+    engine : {"auto", "torch", "openvino", "ray"}
+        What does the encoder's arithmetic; "auto" measures where it can pay. "ray": workers on a
+        Ray cluster, each of which chooses as "auto" does.
+    address : str or None
+        Of the cluster: "auto" or host:port. None: one on this machine that ends with the run.
     views : ViewOptions
         Augmented views that are wanted too.
     """
@@ -52,6 +58,7 @@ class EmbedOptions:
     max_pixels: int = MAX_PIXELS
     retry_errors: bool = False
     engine: str = "auto"
+    address: str | None = None
     views: ViewOptions = field(default_factory=ViewOptions)
 
     def __post_init__(self) -> None:
@@ -59,6 +66,10 @@ class EmbedOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} is 1 or more, got {value}")
+        if self.engine not in ENGINES:
+            raise UsageError(f"no engine {self.engine!r}; give one of: {', '.join(ENGINES)}")
+        if self.address is not None and self.engine != "ray":
+            raise UsageError("an address is that of a Ray cluster; give --engine ray with it")
 
 
 def embed(
@@ -99,6 +110,8 @@ def embed(
         See :mod:`icehouse.errors`. What was committed before is kept.
     """
     options = options or EmbedOptions()
+    if options.engine == "ray":
+        require_ray()
     request = EncoderRequest(request) if isinstance(request, str) else request
     dataset = check_name("dataset", dataset or listing.name)
     store.files.sweep(f"catalog/{dataset}")
@@ -118,16 +131,7 @@ def embed(
         report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
         return replace(report, failures=_failures(store, dataset))
     started = time.perf_counter()
-    pipeline = Pipeline(
-        work.opened.encoder,
-        read_ahead(work.plan.todo),
-        listing.source,
-        work.coverage,
-        options.views.augment,
-        batch_size=options.batch_size,
-        workers=options.workers,
-        max_pixels=options.max_pixels,
-    )
+    pipeline = _crew(store, listing, work, work.opened.encoder, options)
     try:
         run(pipeline, writer, work.plan, len(listing.entries), progress)
     except Interrupted:  # labels of what was done before are labels too
@@ -163,7 +167,9 @@ def _resolve(
         return _Work(plan, coverage, encoder_id, None)
     card = store.features(encoder_id).card if encoder_id else None
     wanted = request_of(card) if card else with_statistics(request, plan.todo, options.max_pixels)
-    opened = open_on(wanted, options.engine, len(plan.todo))
+    # On a cluster the encoder is only looked at here, and works elsewhere.
+    engine = "torch" if options.engine == "ray" else options.engine
+    opened = open_on(wanted, engine, len(plan.todo))
     encoder = opened.encoder
     if encoder.spec.encoder_id != encoder_id:
         encoder_id = encoder.spec.encoder_id
@@ -174,6 +180,33 @@ def _resolve(
     features.describe(_card(encoder, request))
     agree_on_recipe(store, encoder_id, options.views)
     return _Work(plan, coverage, encoder_id, opened)
+
+
+def _crew(
+    store: Store, listing: Listing, work: _Work, encoder: Encoder, options: EmbedOptions
+) -> Crew:
+    if options.engine == "ray":
+        request = request_of(store.features(encoder.spec.encoder_id).card)
+        settings = Settings(
+            options.address,
+            options.batch_size,
+            options.workers,
+            options.max_pixels,
+            options.views.augment,
+        )
+        return RayPipeline(
+            encoder, request, work.plan.todo, listing.source, work.coverage, settings
+        )
+    return Pipeline(
+        encoder,
+        read_ahead(work.plan.todo),
+        listing.source,
+        work.coverage,
+        options.views.augment,
+        batch_size=options.batch_size,
+        workers=options.workers,
+        max_pixels=options.max_pixels,
+    )
 
 
 def _failures(store: Store, dataset: str) -> tuple[Failure, ...]:
@@ -226,7 +259,7 @@ def _plan(
     if encoder_id:
         ids, counts = store.features(encoder_id).held()
         held = dict(zip((i.tobytes() for i in ids), counts.tolist(), strict=True))
-    coverage = Coverage(held, wanted(options.views, listing.entries))
+    coverage = Coverage(held, Wanted.by(options.views, listing.entries))
     return make_plan(listing, known, coverage, retry_errors=options.retry_errors), coverage
 
 

@@ -24,7 +24,9 @@ from icehouse.embedder._spec import PictureOptions
 from icehouse.embedder._threads import cores, one_torch_thread
 from icehouse.errors import CanaryError, EncoderError, MissingExtra, UsageError
 
-ENGINES = ("auto", "torch", "openvino")
+ARITHMETIC = ("auto", "torch", "openvino")
+ENGINES = (*ARITHMETIC, "ray")
+"""What a person may ask for: what computes, or, with "ray", where; each worker then chooses."""
 WORTHWHILE_SECONDS = 20.0
 MEASURED_SECONDS = 0.5
 MEASURED_BATCH = 16
@@ -62,8 +64,8 @@ def open_on(request: EncoderRequest, engine: str = "auto", images: int = 0) -> O
     EncoderError
         As :func:`open_encoder`; or OpenVINO is asked for and cannot run this network.
     """
-    if engine not in ENGINES:
-        raise UsageError(f"no engine {engine!r}; give one of: {', '.join(ENGINES)}")
+    if engine not in ARITHMETIC:
+        raise UsageError(f"no engine {engine!r}; give one of: {', '.join(ARITHMETIC)}")
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
         raise MissingExtra("openvino", "openvino")

@@ -59,6 +59,21 @@ class Outcome:
     views: list[int] = field(default_factory=list)
     failed: bytes | None = None
 
+    def part(self, numbers: list[int]) -> Outcome:
+        """Return only these of its rows, with their vectors."""
+        rows = [self.rows[number] for number in numbers]
+        if self.vectors is None:
+            return replace(self, rows=rows)
+        kept = {row.image_id for row in rows}
+        where = [number for number, image in enumerate(self.ids) if image in kept]
+        return replace(
+            self,
+            rows=rows,
+            vectors=self.vectors[where],
+            ids=[self.ids[number] for number in where],
+            views=[self.views[number] for number in where],
+        )
+
 
 @dataclass
 class _Batch:
@@ -127,7 +142,11 @@ class Pipeline:
         self.on_gpu = device is not None and device.type != "cpu"
         self.batch_size = batch_size or (GPU_BATCH if self.on_gpu else CPU_BATCH)
         self.workers = workers or (GPU_WORKERS if self.on_gpu else cores())
-        self._elsewhere = self.on_gpu or getattr(encoder, "engine", "torch") != "torch"
+        # Work is measured in seconds of one worker; at most one worker a core decodes at a time.
+        self.decoders = min(self.workers, cores())
+        self.encoders = 1 if self.on_gpu else self.decoders
+        self.engine = str(getattr(encoder, "engine", "torch"))
+        self._elsewhere = self.on_gpu or self.engine != "torch"
         if not self.on_gpu:
             keep_freed_memory()
         self.decoding = StageTimes()

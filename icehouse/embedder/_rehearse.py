@@ -73,6 +73,8 @@ def rehearse(
     if images < 1:
         raise UsageError(f"a dry run takes 1 image or more, got {images}")
     options = options or EmbedOptions()
+    if options.engine == "ray":
+        raise UsageError("a dry run measures this machine, and no cluster; leave --engine ray out")
     request = EncoderRequest(request) if isinstance(request, str) else request
     readable = [entry for entry in listing.entries if entry.error is None]
     step = max(1, len(readable) / images)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from icehouse.embedder._crew import Crew
 from icehouse.embedder._engine import Opened
-from icehouse.embedder._pipeline import Pipeline
 from icehouse.embedder._plan import Plan
-from icehouse.embedder._threads import cores
 from icehouse.embedder._writer import Writer
 from icehouse.embedder.sources import Listing
 
@@ -90,23 +89,20 @@ class Speed:
     engines: dict[str, float]
 
 
-def make_speed(pipeline: Pipeline, opened: Opened, seconds: float) -> Speed | None:
+def make_speed(pipeline: Crew, opened: Opened, seconds: float) -> Speed | None:
     """Work out how fast a pipeline was that took ``seconds``."""
     encoded = pipeline.encoding.images
     if not encoded:
         return None
-    # Work is measured in seconds of one worker; at most one worker a core decodes at a time.
-    decoders = min(pipeline.workers, cores())
-    encoders = 1 if pipeline.on_gpu else decoders
-    decode = decoders * pipeline.decoding.images / max(pipeline.decoding.seconds, 1e-9)
-    encode = encoders * encoded / max(pipeline.encoding.seconds, 1e-9)
+    decode = pipeline.decoders * pipeline.decoding.images / max(pipeline.decoding.seconds, 1e-9)
+    encode = pipeline.encoders * encoded / max(pipeline.encoding.seconds, 1e-9)
     return Speed(
         decode=decode,
         encode=encode,
         bound=min(decode, encode) if pipeline.on_gpu else 1 / (1 / decode + 1 / encode),
         achieved=encoded / seconds,
         limit="decode" if decode < encode else "encode",
-        engine=opened.engine,
+        engine=pipeline.engine,
         engines=opened.rates,
     )
 

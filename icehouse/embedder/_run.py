@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from icehouse.embedder._pipeline import Pipeline
+from icehouse.embedder._crew import Crew
+from icehouse.embedder._decode import quiet_pillow
 from icehouse.embedder._plan import Plan
 from icehouse.embedder._threads import one_torch_thread
 from icehouse.embedder._writer import Writer
@@ -17,14 +17,12 @@ from icehouse.errors import Interrupted, StoreError
 Progress = Callable[[int, int, int], None]
 
 
-def run(
-    pipeline: Pipeline, writer: Writer, plan: Plan, total: int, progress: Progress | None
-) -> None:
+def run(pipeline: Crew, writer: Writer, plan: Plan, total: int, progress: Progress | None) -> None:
     """Write all that a pipeline yields.
 
     Parameters
     ----------
-    pipeline : Pipeline
+    pipeline : Crew
     writer : Writer
     plan : Plan
         That the pipeline carries out.
@@ -40,7 +38,7 @@ def run(
     """
     finished = total - len(plan.todo)
     try:
-        with one_torch_thread(), _quiet_pillow(), _stopped_by_interrupt(pipeline) as asked:
+        with one_torch_thread(), quiet_pillow(), _stopped_by_interrupt(pipeline) as asked:
             for outcome in pipeline.outcomes():
                 writer.add(outcome)
                 finished += len(outcome.rows)
@@ -64,18 +62,7 @@ def run(
 
 
 @contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    """Leave out what Pillow has to say of notes beside the pixels, without a file's name.
-
-    Where warnings are errors, such a note would even cost a sound picture its vector.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
-
-
-@contextmanager
-def _stopped_by_interrupt(pipeline: Pipeline) -> Iterator[threading.Event]:
+def _stopped_by_interrupt(pipeline: Crew) -> Iterator[threading.Event]:
     """Let the first Ctrl-C ask the pipeline to finish, and the second one break in."""
     asked = threading.Event()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from icehouse.embedder._augment import AUGMENTATIONS, in_order
@@ -52,6 +52,42 @@ class ViewOptions:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """How many views of an input are wanted.
+
+    Attributes
+    ----------
+    views : int
+        Beside the plain image, at most.
+    counts : mapping of label to int, or None
+        Images of each class, where the smaller ones are to be brought up to the largest.
+    """
+
+    views: int = 0
+    counts: Mapping[str, int] | None = None
+
+    @classmethod
+    def by(cls, options: ViewOptions, entries: Iterable[Entry]) -> Wanted:
+        """Work out what options mean for a source."""
+        if not options.views or options.views_for == "all":
+            return cls(options.views)
+        trained_on = (entry for entry in entries if entry.split not in NOT_TRAINED_ON)
+        counts = Counter(label for entry in trained_on for label in entry.labels or ())
+        return cls(options.views, dict(counts))
+
+    def of(self, entry: Entry) -> int:
+        """Return how many views of an input are wanted, the plain one included."""
+        if not self.views or entry.split in NOT_TRAINED_ON:
+            return 1
+        if self.counts is None:
+            return 1 + self.views
+        if not entry.labels:
+            return 1
+        rarest = min(self.counts[label] for label in entry.labels)
+        return min(1 + self.views, math.ceil(max(self.counts.values()) / rarest))
+
+
+@dataclass(frozen=True)
 class Coverage:
     """What is stored and what is wanted of each image.
 
@@ -59,39 +95,15 @@ class Coverage:
     ----------
     held : mapping of image_id to int
         How many views are stored, from 0 on without a gap.
-    wanted : callable
-        From an entry to the number of its views, the plain one included.
+    wanted : Wanted
     """
 
     held: Mapping[bytes, int] = field(default_factory=dict)
-    wanted: Callable[[Entry], int] = lambda _: 1
+    wanted: Wanted = field(default_factory=Wanted)
 
     def missing(self, image: bytes, entry: Entry) -> range:
         """Return the views that are wanted of an image and not stored."""
-        return range(self.held.get(image, 0), self.wanted(entry))
-
-
-def wanted(options: ViewOptions, entries: Iterable[Entry]) -> Callable[[Entry], int]:
-    """Return how many views of an entry are wanted, the plain one included."""
-    if not options.views:
-        return lambda _: 1
-    if options.views_for == "all":
-        return lambda entry: 1 if entry.split in NOT_TRAINED_ON else 1 + options.views
-    counts = Counter(
-        label
-        for entry in entries
-        if entry.split not in NOT_TRAINED_ON
-        for label in entry.labels or ()
-    )
-    most = max(counts.values(), default=0)
-
-    def fill_up(entry: Entry) -> int:
-        if entry.split in NOT_TRAINED_ON or not entry.labels:
-            return 1
-        rarest = min(counts[label] for label in entry.labels)
-        return min(1 + options.views, math.ceil(most / rarest))
-
-    return fill_up
+        return range(self.held.get(image, 0), self.wanted.of(entry))
 
 
 def agree_on_recipe(store: Store, encoder_id: str, options: ViewOptions) -> None:

@@ -47,6 +47,7 @@ class Writer:
         self._spec = spec
         self._dataset = dataset
         self._done = set(done)
+        self._encoded: set[bytes] = set()
         self._rows: list[CatalogRow] = []
         self._ids: list[bytes] = []
         self._views: list[int] = []
@@ -63,11 +64,14 @@ class Writer:
     def add(self, outcome: Outcome) -> None:
         """Take in some inputs, and commit when enough have come together."""
         if outcome.vectors is not None:
+            outcome = self._without_copies(outcome)
+        if outcome.vectors is not None:
             self._rows += outcome.rows
             self._ids += outcome.ids
             self._views += outcome.views
             self._vectors.append(outcome.vectors)
             self._done.update(outcome.ids)
+            self._encoded.update(outcome.ids)
             self.encoded += len(outcome.rows)
             self.views += sum(view > 0 for view in outcome.views)
         for row in outcome.rows if outcome.vectors is None else ():
@@ -140,6 +144,14 @@ class Writer:
                 self._add_error(_as_failed(row, first))
             else:
                 self._twins.append(row)
+
+    def _without_copies(self, outcome: Outcome) -> Outcome:
+        """Drop vectors of images that came before: two nodes do not know of each other."""
+        known = [row.image_id in self._encoded for row in outcome.rows]
+        if not any(known):
+            return outcome
+        self._twins += [row for row, copy in zip(outcome.rows, known, strict=True) if copy]
+        return outcome.part([number for number, copy in enumerate(known) if not copy])
 
     def _add_error(self, row: CatalogRow) -> None:
         self._rows.append(row)

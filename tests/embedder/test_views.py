@@ -21,7 +21,7 @@ from icehouse.embedder import (
     open_encoder,
 )
 from icehouse.embedder._augment import AUGMENTATIONS, LEAST_AREA, augment
-from icehouse.embedder._views import Coverage, wanted
+from icehouse.embedder._views import Coverage, Wanted
 from icehouse.errors import UsageError
 from icehouse.store import Store, fsck, ids_from_bytes, image_id
 
@@ -109,14 +109,14 @@ def entries(**counts: int) -> list[Entry]:
 
 
 def test_all_images_get_views_but_those_of_val_and_test() -> None:
-    count = wanted(ViewOptions(views=3), [])
+    count = Wanted.by(ViewOptions(views=3), []).of
     [entry] = entries(cat=1)
     assert [count(replace(entry, split=s)) for s in ("train", None, "val", "test")] == [4, 4, 1, 1]
 
 
 def test_minorities_are_brought_up_to_the_largest_class() -> None:
     some = entries(cat=12, dog=6, owl=5, yak=1)
-    count = wanted(ViewOptions(views=4, views_for="minority"), some)
+    count = Wanted.by(ViewOptions(views=4, views_for="minority"), some).of
     assert {e.labels[0]: count(e) for e in some if e.labels} == {
         "cat": 1, "dog": 2, "owl": 3, "yak": 5,
     }  # fmt: skip
@@ -127,7 +127,7 @@ def test_minorities_are_brought_up_to_the_largest_class() -> None:
 
 def test_coverage_names_the_views_that_are_missing() -> None:
     [entry] = entries(cat=1)
-    coverage = Coverage({IDS[0]: 2, IDS[1]: 9}, lambda _: 4)
+    coverage = Coverage({IDS[0]: 2, IDS[1]: 9}, Wanted(3))
     assert list(coverage.missing(IDS[0], entry)) == [2, 3]
     assert list(coverage.missing(IDS[1], entry)) == []
     assert list(coverage.missing(IDS[2], entry)) == [0, 1, 2, 3]

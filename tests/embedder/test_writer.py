@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,22 @@ def test_an_image_with_one_bad_view_is_refused_as_a_whole(writer: Writer, store:
     assert writer.refused is not None
     assert stored(store) == [2]
     assert keys(store) == ["2.png"]
+
+
+def test_an_image_that_two_nodes_encoded_is_stored_once(store: Store, writer: Writer) -> None:
+    writer.add(encoded(1, 2))
+    other = replace(encoded(2, 3, 1), rows=rows(2, 3, 1, prefix="copy-"))
+    writer.add(other)
+    writer.commit()
+    writer.add(replace(encoded(3), rows=rows(3, prefix="later-")))
+    writer.commit()
+    assert stored(store) == [1, 2, 3]
+    assert keys(store) == [
+        "1.png",
+        "2.png",
+        "copy-1.png",
+        "copy-2.png",
+        "copy-3.png",
+        "later-3.png",
+    ]
+    assert (writer.encoded, writer.reused, dict(writer.errors)) == (3, 3, {})

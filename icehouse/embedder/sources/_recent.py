@@ -30,6 +30,10 @@ class Recent(Generic[T]):
         self._held: OrderedDict[Hashable, Future[T]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type[Recent[T]], tuple[int]]:
+        """Of what is held, nothing goes along to another process."""
+        return Recent, (self._keep,)
+
     def get(self, name: Hashable, load: Callable[[], T]) -> T:
         """Return what ``load`` gives, or what it gave; wait where another thread loads it."""
         future, mine = self._claim(name)

@@ -53,6 +53,11 @@ class TableFile:
         except (pa.ArrowException, OSError, ImageError) as error:
             raise SourceError(f"{blob.name} cannot be read as a table: {error}") from error
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what another process reads anew: both may hold images, the one all of them,
+        the other the first and the last of each group as its statistics."""
+        return {k: v for k, v in vars(self).items() if k not in ("_batches", "_parquet")}
+
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Read whole columns; ``a.b`` is a field of a struct, and called so in the result."""
         try:
@@ -85,6 +90,13 @@ class TableFile:
         with pq.ParquetFile(self.blob.file(), metadata=self._parquet, pre_buffer=False) as file:
             table = file.read_row_group(group, columns=[column], use_threads=False)
         return _column(table, column)
+
+    @cached_property
+    def _parquet(self) -> pq.FileMetaData | None:
+        if self.blob.name.lower().endswith(".arrow"):
+            return None
+        with pq.ParquetFile(self.blob.file()) as file:
+            return file.metadata
 
     @cached_property
     def _batches(self) -> tuple[list[pa.RecordBatch], pa.Schema]:
