@@ -60,12 +60,19 @@ EVENTS = sa.Table(
 
 
 class LabelDatabase:
-    """A database with the tables of the label log, which are made where they lack.
+    """A database with the tables of the label log.
 
     Parameters
     ----------
     url : str or sqlalchemy.URL
         Of SQLite or PostgreSQL.
+    make : bool
+        Make the tables that lack; else only look at what is there.
+
+    Attributes
+    ----------
+    lacking : set of str
+        Tables that were not there.
 
     Raises
     ------
@@ -75,12 +82,12 @@ class LabelDatabase:
         It cannot be used, or is damaged.
     """
 
-    def __init__(self, url: str | sa.URL) -> None:
+    def __init__(self, url: str | sa.URL, *, make: bool = True) -> None:
         self.url = sa.make_url(url)
         self._engine = _engine(self.url)
         with self.read() as db:
-            complete = set(METADATA.tables) <= set(sa.inspect(db).get_table_names())
-        if not complete:
+            self.lacking = set(METADATA.tables) - set(sa.inspect(db).get_table_names())
+        if self.lacking and make:
             with self.write() as db:
                 METADATA.create_all(db)
 

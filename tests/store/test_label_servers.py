@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from icehouse.errors import LookupFailed, StoreUnwritable, UsageError
 from icehouse.store import LabelLog, Store, fsck
+from icehouse.store._label_tables import LabelDatabase
 from icehouse.store._label_url import label_url
 from icehouse.store._labels import Statement
 
@@ -204,6 +205,16 @@ def test_fsck_finds_what_contradicts_itself_on_a_server(damaged: Store, postgres
     assert not report.sound
     assert "task 'animal' is of the kind 'odd'; event 1:" in finding.what
     assert "Mammoth" not in str(report)
+
+
+def test_fsck_makes_no_tables_and_misses_those_that_are_gone(damaged: Store, postgres: str) -> None:
+    url = label_url(postgres)
+    assert not [f for f in fsck(damaged.path, labels=postgres).findings if "label" in f.kind]
+    assert len(LabelDatabase(url, make=False).lacking) == 3
+    with LabelDatabase(url).write() as connection:
+        connection.execute(sa.text("DROP TABLE classes"))
+    [finding] = [f for f in fsck(damaged.path, labels=postgres).findings if "label" in f.kind]
+    assert (finding.severity, finding.what) == ("damage", "its tables ['classes'] are gone")
 
 
 def test_a_damaged_file_of_labels_outside_the_store_is_mended(

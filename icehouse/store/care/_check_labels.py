@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from icehouse.store._ids import IdArray, ids_from_bytes, positions
-from icehouse.store._label_tables import EVENTS, LabelDatabase
+from icehouse.store._label_tables import EVENTS, METADATA, LabelDatabase
 from icehouse.store._label_url import sqlite_file, without_secrets
 from icehouse.store._labels import KINDS, MULTI, SINGLE
 from icehouse.store._local_files import LocalFiles
@@ -78,7 +78,12 @@ def check_labels(store: Store, images: IdArray) -> list[Finding]:
 
 def _check_server(url: sa.URL, images: IdArray) -> list[Finding]:
     """Check what a server cannot know is wrong; it looks after its own bytes."""
-    database, where = LabelDatabase(url), without_secrets(url)
+    database, where = LabelDatabase(url, make=False), without_secrets(url)
+    if len(database.lacking) == len(METADATA.tables):
+        return []
+    if database.lacking:
+        what = f"its tables {sorted(database.lacking)} are gone"
+        return [found("label-log-on-server", where, what)]
     with database.read() as db:
 
         def ask(query: str) -> Iterable[Sequence[Any]]:
