@@ -33,6 +33,7 @@ from icehouse.store._shard import (
     is_augmented,
     open_shard,
     read_shard,
+    refuse_non_finite,
     shard_bytes,
     without_gaps,
 )
@@ -150,7 +151,7 @@ class FeatureShards:
             )
         with np.errstate(over="ignore"):
             stored = np.ascontiguousarray(vectors, dtype=DTYPES[dtype])
-        _refuse_non_finite(ids, vectors, stored, dtype)
+        refuse_non_finite(ids, vectors, stored, dtype)
         ids = np.ascontiguousarray(ids, dtype=ID_DTYPE)
         views = np.zeros(len(ids), np.int16) if views is None else views
         covered, salt, number = self.tombstones.covered(), "", 0
@@ -281,24 +282,3 @@ def card_digest(card: Mapping[str, Any]) -> str:
 
 def _alive(ids: IdArray, dead: IdArray | None) -> npt.NDArray[np.bool_]:
     return np.ones(len(ids), np.bool_) if dead is None else positions(ids, dead) < 0
-
-
-def _refuse_non_finite(
-    ids: IdArray,
-    vectors: npt.NDArray[np.floating[Any]],
-    stored: npt.NDArray[np.floating[Any]],
-    dtype: str,
-) -> None:
-    bad = ~np.isfinite(stored).all(axis=1)
-    if not bad.any():
-        return
-    first = ids[int(np.argmax(bad))].tobytes().hex()[:12]
-    if np.isfinite(vectors[bad]).all():
-        raise VectorError(
-            f"{int(bad.sum())} vectors (first: image {first}) are too large for {dtype}. "
-            "Store them with --vector-dtype float32"
-        )
-    raise VectorError(
-        f"{int(bad.sum())} vectors (first: image {first}) hold NaN or infinity. "
-        "The encoder's weights are broken, or its precision is too low: try --precision float32"
-    )

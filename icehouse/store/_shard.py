@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from icehouse.errors import StoreCorrupt
+from icehouse.errors import StoreCorrupt, VectorError
 from icehouse.store._files import Files
 from icehouse.store._ids import ID_TYPE, IdArray, ids_to_arrow
 
@@ -167,6 +167,28 @@ def without_gaps(ids: IdArray, views: ViewArray) -> tuple[IdArray, npt.NDArray[n
     in_place = views == np.arange(len(ids)) - np.repeat(starts, sizes)
     counts = np.add.reduceat(in_place, starts, dtype=np.int64)
     return unique[counts > 0], counts[counts > 0]
+
+
+def refuse_non_finite(
+    ids: IdArray,
+    vectors: npt.NDArray[np.floating[Any]],
+    stored: npt.NDArray[np.floating[Any]],
+    dtype: str,
+) -> None:
+    """Raise VectorError where a vector cannot be stored, and say what is wrong with it."""
+    bad = ~np.isfinite(stored).all(axis=1)
+    if not bad.any():
+        return
+    first = ids[int(np.argmax(bad))].tobytes().hex()[:12]
+    if np.isfinite(vectors[bad]).all():
+        raise VectorError(
+            f"{int(bad.sum())} vectors (first: image {first}) are too large for {dtype}. "
+            "Store them with --vector-dtype float32"
+        )
+    raise VectorError(
+        f"{int(bad.sum())} vectors (first: image {first}) hold NaN or infinity. "
+        "The encoder's weights are broken, or its precision is too low: try --precision float32"
+    )
 
 
 def bare(name: str) -> str:
