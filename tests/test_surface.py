@@ -39,7 +39,7 @@ SURFACE = {
         "find_request",
         "list_folder", "list_lines", "list_manifest", "list_source", "one_torch_thread",
         "open_encoder", "open_on", "probe", "read_again", "read_file", "rehearse",
-        "reopen_encoder", "select", "similarity",
+        "reopen_encoder", "select", "similarity", "spoken",
     ],
     "icehouse.embedder.sources": [
         "Entry", "FileBytes", "Listing", "LocalFile", "Network", "Origin", "Selection",

@@ -1,6 +1,6 @@
 """The embedder: images in, vectors out."""
 
-from icehouse.embedder._choose import choose_encoder, find_request, reopen_encoder
+from icehouse.embedder._choose import choose_encoder, find_request, reopen_encoder, spoken
 from icehouse.embedder._decode import MAX_PIXELS, ImageInfo, decode, probe
 from icehouse.embedder._embed import EmbedOptions, embed
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
@@ -70,4 +70,5 @@ __all__ = [
     "reopen_encoder",
     "select",
     "similarity",
+    "spoken",
 ]

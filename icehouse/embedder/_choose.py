@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from icehouse.embedder import _canary
@@ -51,7 +51,7 @@ def choose_encoder(store: Store, text: str | None = None) -> str:
     ----------
     store : Store
     text : str, optional
-        None: the only one.
+        None: the only one. Of several with one name, the one without options is meant.
 
     Raises
     ------
@@ -65,13 +65,26 @@ def choose_encoder(store: Store, text: str | None = None) -> str:
         for encoder_id, card in cards.items()
         if text is None or card["request"]["name"] == name or encoder_id.startswith(text)
     ]
-    if len(found) == 1:
-        return found[0]
-    have = "; ".join(f"{i} ({card['request']['name']})" for i, card in cards.items()) or "none"
+    plain = [i for i in found if spoken(cards[i]) == name]
+    if len(found) == 1 or len(plain) == 1:
+        return (plain or found)[0]
+    have = "; ".join(f"{i} ({spoken(card)})" for i, card in cards.items()) or "none"
     if not found:
         what = f"no encoder {text!r}" if text else "no features yet"
         raise LookupFailed(f"the store has {what}; it has: {have}")
     raise LookupFailed(f"the store has several encoders; choose one with --encoder: {have}")
+
+
+def spoken(card: dict[str, Any]) -> str:
+    """Return what was asked for, with the options that made it another encoder."""
+    pictures, usual = request_of(card).pictures, PictureOptions()
+    options = [
+        f"--{option.name} {','.join(said) if isinstance(said, tuple) else said}"
+        for option in fields(PictureOptions)
+        if option.name != "statistics"
+        and (said := getattr(pictures, option.name)) != getattr(usual, option.name)
+    ]
+    return " ".join([str(card["request"]["name"]), *options])
 
 
 def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encoder:

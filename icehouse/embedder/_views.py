@@ -7,7 +7,6 @@ store has one recipe for them, ``views.json`` beside its vectors.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ class ViewOptions:
     augment : tuple of str
         See :mod:`icehouse.embedder._augment`.
     views_for : {"all", "minority"}
-        "minority": as many as bring a class up to the size of the largest one. Images that the
+        "minority": as many as bring a class near to the size of the largest one. Images that the
         source puts into val or test get none.
     """
 
@@ -84,7 +83,7 @@ class Wanted:
         if not entry.labels:
             return 1
         rarest = min(self.counts[label] for label in entry.labels)
-        return min(1 + self.views, math.ceil(max(self.counts.values()) / rarest))
+        return min(1 + self.views, max(1, round(max(self.counts.values()) / rarest)))
 
 
 @dataclass(frozen=True)

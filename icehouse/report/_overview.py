@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from icehouse.embedder import spoken
 from icehouse.heads import HeadCard, list_heads
 from icehouse.store import Store
 
@@ -71,7 +72,7 @@ def overview(store: Store) -> Overview:
     encoders = [
         EncoderSummary(
             encoder_id=encoder_id,
-            name=card["request"]["name"],
+            name=spoken(card),
             dim=card["spec"]["dim"],
             precision=card["spec"]["precision"],
             vectors=len(store.features(encoder_id).ids()),

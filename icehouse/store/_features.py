@@ -28,6 +28,7 @@ from icehouse.store._shard import (
     REMEDY,
     RowDigest,
     ViewArray,
+    all_finite,
     bare,
     flat_vectors,
     is_augmented,
@@ -249,6 +250,8 @@ class FeatureShards:
                 if bare(name) in dead:
                     counted[start:end] &= _alive(ids[start:end], dead[bare(name)])
                 vectors[start:end] = flat_vectors(table)
+                if not all_finite(vectors[start:end]):
+                    raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
         # Two writers at work at once may both have stored an image: keep its first row.
         plain = np.flatnonzero(counted)
         _, first = np.unique(ids[plain], return_index=True)

@@ -33,7 +33,7 @@ def nearest(
     queries : array, shape (q, D)
     base : array, shape (n, D)
     k : int
-        At most n rows (n - 1 with ``skip``) are returned.
+        At most n rows (n - 1 where ``skip`` leaves one out) are returned.
     skip : array of int64, shape (q,), optional
         One row of ``base`` for each query that must not be its neighbour: itself. -1 for none.
 
@@ -53,7 +53,7 @@ def nearest(
     >>> similarity.round(3)
     array([[1.   , 0.707]], dtype=float32)
     """
-    found = min(k, len(base) - (skip is not None))
+    found = min(k, len(base) - int(skip is not None and (skip >= 0).any()))
     similarity = np.empty((len(queries), max(found, 0)), np.float32)
     index = np.empty((len(queries), max(found, 0)), np.int64)
     if found <= 0:

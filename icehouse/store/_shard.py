@@ -191,6 +191,15 @@ def refuse_non_finite(
     )
 
 
+def all_finite(vectors: VectorArray) -> bool:
+    """Whether no value is NaN or infinite."""
+    if vectors.dtype != np.float16:
+        return bool(np.isfinite(vectors).all())
+    # Their exponent has all bits set; this takes a third of the time of isfinite.
+    exponents = vectors.view(np.uint16) & np.uint16(0x7C00)
+    return not vectors.size or bool(exponents.max() != 0x7C00)
+
+
 def bare(name: str) -> str:
     """Return the last part of a file's name."""
     return name.rpartition("/")[2]

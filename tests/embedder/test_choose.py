@@ -12,6 +12,7 @@ import pytest
 from icehouse.embedder import (
     Encoder,
     EncoderRequest,
+    PictureOptions,
     choose_encoder,
     embed,
     find_request,
@@ -179,3 +180,14 @@ def test_weights_that_moved_away_are_named(store: Store, few: Path, network: Pat
         WeightsError, match=f"was loaded from {network}, which is gone. If it has moved"
     ):
         reopen_encoder(store, encoder_id)
+
+
+def test_of_several_with_one_name_the_plain_one_is_meant(store: Store, pictures: Path) -> None:
+    listing = list_source(pictures)
+    grey = EncoderRequest("descriptor", pictures=PictureOptions(adjust=("grayscale",)))
+    other = embed(store, listing, grey, dataset="d").encoder_id
+    assert choose_encoder(store, "descriptor") == other
+    plain = embed(store, listing, "descriptor", dataset="d").encoder_id
+    assert choose_encoder(store, "descriptor") == plain
+    with pytest.raises(LookupFailed, match=r"\(descriptor --adjust grayscale\)"):
+        choose_encoder(store)

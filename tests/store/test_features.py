@@ -485,3 +485,15 @@ def test_ids_read_from_a_shard_by_plain_pyarrow_join_with_the_loaded_ones(
     features.append(some_ids(range(50)), some_vectors(50), "float16")
     column = pq.read_table(shard_path(features, tmp_path), columns=["image_id"])["image_id"]
     assert np.array_equal(ids_from_arrow(column), features.load().ids)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_seen(dtype: type, value: float) -> None:
+    from icehouse.store._shard import all_finite
+
+    vectors = np.array([[65504.0, -65504.0], [6e-8, 0.0]], dtype)
+    assert all_finite(vectors)
+    assert all_finite(vectors[:0])
+    vectors[1, 1] = value
+    assert not all_finite(vectors)

@@ -192,3 +192,10 @@ def test_queries_of_several_blocks_are_answered_as_one_by_one() -> None:
         near = np.take_along_axis(every, index[rows], axis=1)
         np.testing.assert_allclose(similarity[rows], near, atol=1e-6)
     assert not (index == skip[:, None]).any()
+
+
+def test_a_query_that_is_not_in_the_base_finds_all_of_it() -> None:
+    base = np.eye(3, dtype=np.float32)
+    skip = np.array([-1])
+    assert nearest(base[:1], base, 5, skip=skip)[1].shape == (1, 3)
+    assert nearest(base[:1], base, 5, skip=np.array([0]))[1].shape == (1, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -105,10 +105,13 @@ class Layout:
         Whether the folders at the top are splits.
     labels : bool
         Whether class folders mean labels.
+    around : int
+        Folders around all of it, which say nothing.
     """
 
     splits: bool
     labels: bool
+    around: int = 0
 
     @classmethod
     def of_folders(cls, top: Iterable[str], labels: bool) -> Layout:
@@ -116,8 +119,20 @@ class Layout:
         names = set(top)
         return cls(bool(names) and all(name.lower() in SPLITS for name in names), labels)
 
+    @classmethod
+    def of_archive(cls, paths: Sequence[Sequence[str]], labels: bool) -> Layout:
+        """Derive it from the parts of all paths in an archive.
+
+        One that was packed with its folder has it around everything: ``photos/cats/1.jpg``.
+        """
+        wrapped = len({path[0] for path in paths}) == 1 and min(map(len, paths)) > 2
+        around = int(wrapped)
+        top = (path[around] for path in paths if len(path) > around + 1)
+        return replace(cls.of_folders(top, labels), around=around)
+
     def read(self, parts: Sequence[str]) -> tuple[tuple[str, ...] | None, str | None]:
         """Return labels and split of an image whose path has these parts."""
+        parts = parts[self.around :]
         split = SPLITS[parts[0].lower()] if self.splits and len(parts) > 1 else None
         inner = parts[1:] if split else parts
         return (_label(inner[0]) if self.labels and len(inner) > 1 else None), split

@@ -146,5 +146,6 @@ def _refuse_bad_paths(source: str, paths: list[str | None], boxes: list[Box | No
         before = seen.setdefault((path, box), row)
         if before != row:
             raise SourceError(
-                f"{source}: rows {before} and {row} are both {path!r}; keep one row an image"
+                f"{source}: rows {before} and {row} are both {path!r}"
+                f"{f' with the box {box}' if box else ''}; keep one row an image"
             )

@@ -90,7 +90,7 @@ def list_tars(
     """
     shards = [_read(blob, prefix) for blob, prefix in zip(blobs, prefixes, strict=True)]
     inside = [parts for shard in shards for parts, _ in shard.images.values()]
-    layout = Layout.of_folders((parts[0] for parts in inside if len(parts) > 1), labels)
+    layout = Layout.of_archive(inside, labels) if inside else Layout(False, labels)
     entries: dict[str, Entry] = {}
     for blob, shard in zip(blobs, shards, strict=True):
         for key, (_, member) in shard.images.items():

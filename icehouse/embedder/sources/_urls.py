@@ -167,7 +167,10 @@ def _folder(
             return list_tables(files, place.url, name, labels=labels, image_column=column)
         prefixes = [f"{each.rpartition('.')[0]}/" for each, _ in files]
         return list_tars([blob for _, blob in files], prefixes, place.url, name, labels=labels)
-    layout = Layout.of_folders((n.partition("/")[0] for n in found if "/" in n), labels)
+    if place.url.startswith("zip://"):
+        layout = Layout.of_archive([n.split("/") for n in found], labels)
+    else:
+        layout = Layout.of_folders((n.partition("/")[0] for n in found if "/" in n), labels)
     entries = []
     for below, info in sorted(found.items()):
         said, split = layout.read(below.split("/"))

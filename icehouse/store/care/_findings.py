@@ -28,7 +28,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "catalog-shard": (DAMAGE, "--repair puts it aside; run icehouse embed again", True),
     "catalog-rows": (DAMAGE, "--repair retires them; run icehouse embed again", True),
     "superseded-rows": (INFORMATION, f"none is needed; {_REPAIR} drops them", True),
-    "vectors-missing": (DAMAGE, _AGAIN, False),
+    "vectors-missing": (DAMAGE, f"--repair, if shards are damaged; then {_AGAIN}", False),
     "unfinished": (WARNING, _AGAIN, False),
     "vectors-without-row": (INFORMATION, "none: embed uses them if the images come back", False),
     "label-log": (DAMAGE, "--repair keeps what is proven, and puts the old file aside", True),

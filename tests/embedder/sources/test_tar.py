@@ -368,3 +368,22 @@ def test_a_tar_without_images_is_refused(tmp_path: Path) -> None:
 def test_a_tar_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"x\.tar cannot be read: No such file"):
         list_source(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize("top", ["photos/", "photos/train/"])
+def test_a_folder_around_everything_is_no_class(tmp_path: Path, top: str) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as tar:
+        for name in ("cat/1.png", "cat/2.png", "dog/1.png"):
+            data = io.BytesIO()
+            Image.new("RGB", (8, 8), "red").save(data, "PNG")
+            info = tarfile.TarInfo(top + name)
+            info.size = len(data.getvalue())
+            tar.addfile(info, io.BytesIO(data.getvalue()))
+    said = {e.key: (e.labels, e.split) for e in list_source(path).entries}
+    split = "train" if "train" in top else None
+    assert said == {
+        f"{top}cat/1.png": (("cat",), split),
+        f"{top}cat/2.png": (("cat",), split),
+        f"{top}dog/1.png": (("dog",), split),
+    }
