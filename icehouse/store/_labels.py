@@ -147,7 +147,7 @@ class LabelLog:
             A label that is not among the task's classes, not exactly one in a single-label
             task, or an image_id that is none.
         """
-        rows = self._rows(task, [(image, (given, note)) for image, given in labels])
+        rows = _rows(self.task(task), [(image, (given, note)) for image, given in labels])
         if rows:
             with self._database.write() as db:
                 db.execute(sa.insert(EVENTS), _signed(rows, annotator, origin))
@@ -181,6 +181,7 @@ class LabelLog:
             .where(EVENTS.c.annotator == annotator, EVENTS.c.origin == origin)
             .order_by(EVENTS.c.seq)
         )
+        asked = self.task(task)  # by a connection of its own, which could not read meanwhile
         with self._database.write() as db:
             # As text: most sources repeat themselves, and parsing takes longer than reading.
             before = {bytes(image): (text, note) for image, text, note in db.execute(query)}
@@ -190,7 +191,7 @@ class LabelLog:
                 if before.get(image) != (_text(labels), note)
             ]
             for start in range(0, len(news), AT_ONCE):  # rows take ten times the memory of news
-                rows = self._rows(task, news[start : start + AT_ONCE])
+                rows = _rows(asked, news[start : start + AT_ONCE])
                 db.execute(sa.insert(EVENTS), _signed(rows, annotator, origin))
         return len(news)
 
@@ -252,24 +253,24 @@ class LabelLog:
                 labels.setdefault(event.image_id, event.labels)
         return labels
 
-    def _rows(self, task: str, said: Iterable[tuple[bytes, Statement]]) -> list[dict[str, Any]]:
-        """Return statements as rows that are yet to be signed, or refuse what cannot be said."""
-        asked = self.task(task)
-        known = set(asked.classes)
-        rows: list[dict[str, Any]] = []
-        for image, (given, note) in said:
-            if len(image) != ID_BYTES:
-                raise UsageError(f"an image_id has {ID_BYTES} bytes, got {len(image)}")
-            if unknown := set(given) - known:
-                raise UsageError(
-                    f"{sorted(unknown)} not among the classes of task {task!r}: "
-                    f"{', '.join(asked.classes)}"
-                )
-            if asked.kind == SINGLE and len(given) != 1:
-                raise UsageError(f"task {task!r} takes exactly one label, got {list(given)}")
-            row = {"task": task, "image_id": image, "labels": _text(given), "note": note}
-            rows.append(row)
-        return rows
+
+def _rows(asked: Task, said: Iterable[tuple[bytes, Statement]]) -> list[dict[str, Any]]:
+    """Return statements as rows that are yet to be signed, or refuse what cannot be said."""
+    known = set(asked.classes)
+    rows: list[dict[str, Any]] = []
+    for image, (given, note) in said:
+        if len(image) != ID_BYTES:
+            raise UsageError(f"an image_id has {ID_BYTES} bytes, got {len(image)}")
+        if unknown := set(given) - known:
+            raise UsageError(
+                f"{sorted(unknown)} not among the classes of task {asked.name!r}: "
+                f"{', '.join(asked.classes)}"
+            )
+        if asked.kind == SINGLE and len(given) != 1:
+            raise UsageError(f"task {asked.name!r} takes exactly one label, got {list(given)}")
+        row = {"task": asked.name, "image_id": image, "labels": _text(given), "note": note}
+        rows.append(row)
+    return rows
 
 
 def _signed(rows: list[dict[str, Any]], annotator: str, origin: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import threading
@@ -451,3 +452,13 @@ def test_a_store_in_a_folder_with_a_name_out_of_the_ordinary_has_its_labels_insi
     except StoreError as error:
         pytest.fail(str(error))
     assert (store.path / "labels.sqlite").is_file()
+
+
+def test_many_claims_are_recorded_at_once(log: LabelLog) -> None:
+    log.ensure_task("t", "single", ["cat", "dog"])
+    images = [hashlib.sha256(str(n).encode()).digest() for n in range(30_000)]
+    said = dict.fromkeys(images, (("cat",), None))
+    assert log.claim("t", said, annotator="d", origin="source") == 30_000
+    said[images[7]] = (("dog",), None)
+    assert log.claim("t", said, annotator="d", origin="source") == 1
+    assert log.present("t")[images[7]] == ("dog",)
