@@ -36,8 +36,7 @@ def find_request(store: Store, request: EncoderRequest) -> str | None:
 def request_of(card: dict[str, Any]) -> EncoderRequest:
     """Return the request that opens an encoder of a store again, as it was resolved then."""
     asked, spec = card["request"], card["spec"]
-    said = asked.get("pictures", {})
-    pictures = PictureOptions(**{**said, "adjust": tuple(said.get("adjust", ()))})
+    pictures = _pictures(card)
     if pictures.normalise == "dataset":
         mean, std = (tuple(spec["preprocess"][name]) for name in ("mean", "std"))
         pictures = replace(pictures, statistics=(mean, std))
@@ -77,7 +76,7 @@ def choose_encoder(store: Store, text: str | None = None) -> str:
 
 def spoken(card: dict[str, Any]) -> str:
     """Return what was asked for, with the options that made it another encoder."""
-    pictures, usual = request_of(card).pictures, PictureOptions()
+    pictures, usual = _pictures(card), PictureOptions()
     options = [
         f"--{option.name} {','.join(said) if isinstance(said, tuple) else said}"
         for option in fields(PictureOptions)
@@ -121,6 +120,11 @@ def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encod
         )
     _canary.check(store, encoder)
     return encoder
+
+
+def _pictures(card: dict[str, Any]) -> PictureOptions:
+    said = card["request"].get("pictures", {})
+    return PictureOptions(**{**said, "adjust": tuple(said.get("adjust", ()))})
 
 
 def _stamps(request: EncoderRequest) -> list[list[Any]] | None:
