@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from icehouse.embedder._decode import Pixels
-from icehouse.errors import MissingExtra, UsageError
+from icehouse.errors import MissingExtra
 
 STRENGTH, TEMPLATE, SEARCH = 10, 7, 21
 
@@ -28,22 +28,6 @@ def adjust(pixels: Pixels, names: Iterable[str]) -> Pixels:
     for name in names:
         pixels = ADJUSTMENTS[name](pixels)
     return pixels
-
-
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return adjustments in the order in which they are done, each once.
-
-    Raises
-    ------
-    UsageError
-        There is no such adjustment.
-    """
-    names = set(names)
-    if strange := names - ADJUSTMENTS.keys():
-        raise UsageError(
-            f"no adjustment {', '.join(sorted(strange))}; there are: {', '.join(ADJUSTMENTS)}"
-        )
-    return tuple(name for name in ADJUSTMENTS if name in names)
 
 
 def _denoise(pixels: Pixels) -> Pixels:

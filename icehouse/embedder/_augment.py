@@ -21,7 +21,6 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from icehouse.embedder._decode import Pixels
-from icehouse.errors import UsageError
 
 DEGREES = 20.0
 LEAST_AREA = 0.6
@@ -51,22 +50,6 @@ def augment(pixels: Pixels, names: Iterable[str], image: bytes, view: int) -> Pi
     for name in names:
         pixels = AUGMENTATIONS[name](pixels, random)
     return np.ascontiguousarray(pixels)
-
-
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return augmentations in the order in which they are done, each once.
-
-    Raises
-    ------
-    UsageError
-        There is no such augmentation.
-    """
-    names = set(names)
-    if strange := names - AUGMENTATIONS.keys():
-        raise UsageError(
-            f"no augmentation {', '.join(sorted(strange))}; there are: {', '.join(AUGMENTATIONS)}"
-        )
-    return tuple(name for name in AUGMENTATIONS if name in names)
 
 
 def _flip(pixels: Pixels, random: np.random.Generator) -> Pixels:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from icehouse.embedder._adjust import in_order
+from icehouse.embedder._adjust import ADJUSTMENTS
+from icehouse.embedder._steps import in_order
 from icehouse.errors import UsageError
 
 Triple = tuple[float, float, float]
@@ -91,7 +92,7 @@ class PictureOptions:
             if value not in known:
                 words = ", ".join(str(each) for each in known if each)
                 raise UsageError(f"{name} is one of: {words}; got {value!r}")
-        object.__setattr__(self, "adjust", in_order(self.adjust))
+        object.__setattr__(self, "adjust", in_order("adjustment", self.adjust, ADJUSTMENTS))
 
     def applied_to(self, spec: PreprocessSpec) -> PreprocessSpec:
         """Return an encoder's own preprocessing with these changes."""

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from icehouse.embedder._augment import AUGMENTATIONS, in_order
+from icehouse.embedder._augment import AUGMENTATIONS
+from icehouse.embedder._steps import in_order
 from icehouse.embedder.sources import Entry
 from icehouse.errors import UsageError
 from icehouse.store import Store
@@ -45,7 +46,7 @@ class ViewOptions:
             raise UsageError(f"views are 0 to 1000 of an image, got {self.views}")
         if self.views_for not in VIEWS_FOR:
             raise UsageError(f"views are for one of: {', '.join(VIEWS_FOR)}; not {self.views_for}")
-        object.__setattr__(self, "augment", in_order(self.augment))
+        object.__setattr__(self, "augment", in_order("augmentation", self.augment, AUGMENTATIONS))
         if not self.augment:
             raise UsageError(f"a view takes one augmentation or more: {', '.join(AUGMENTATIONS)}")
 
