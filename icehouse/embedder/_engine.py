@@ -72,7 +72,7 @@ def open_on(request: EncoderRequest, engine: str = "auto", images: int = 0) -> O
     suits = installed and platform.machine() in ("x86_64", "AMD64")
     if engine == "torch" or not (suits or engine == "openvino"):
         return Opened(open_encoder(request), "torch")
-    if (kept := _reopen(request, engine)) is not None:
+    if (engine == "openvino" or _on_a_cpu()) and (kept := _reopen(request, engine)) is not None:
         return kept
     encoder = open_encoder(request)
     if not _convertible(encoder):
@@ -119,6 +119,13 @@ def _reopen(request: EncoderRequest, engine: str) -> Opened | None:
     except (RuntimeError, CanaryError):  # a damaged file in a cache is made again
         return None
     return Opened(encoder, "openvino", kept.rates)
+
+
+def _on_a_cpu() -> bool:
+    """Whether torch would compute on the CPU: a conversion kept from then is no rival of a GPU."""
+    from icehouse.embedder._torch_encoder import best_device
+
+    return best_device().type == "cpu"
 
 
 def _convertible(encoder: Encoder) -> bool:
