@@ -19,7 +19,7 @@ from icehouse.embedder._spec import EncoderSpec
 from icehouse.errors import VectorError
 from icehouse.store import CatalogRow, IdArray, Store, ids_from_bytes
 
-COMMIT_ROWS = 8192
+COMMIT_ROWS = 2048
 COMMIT_SECONDS = 5.0
 
 
@@ -46,7 +46,7 @@ class Writer:
         self._store = store
         self._spec = spec
         self._dataset = dataset
-        self._done = set(done)
+        self._before = done
         self._encoded: set[bytes] = set()
         self._rows: list[CatalogRow] = []
         self._ids: list[bytes] = []
@@ -70,7 +70,6 @@ class Writer:
             self._ids += outcome.ids
             self._views += outcome.views
             self._vectors.append(outcome.vectors)
-            self._done.update(outcome.ids)
             self._encoded.update(outcome.ids)
             self.encoded += len(outcome.rows)
             self.views += sum(view > 0 for view in outcome.views)
@@ -136,7 +135,7 @@ class Writer:
         """Decide on copies of images that were still being decoded when the copy was read."""
         open_ones, self._twins = self._twins, []
         for row in open_ones:
-            if row.image_id in self._done:
+            if row.image_id in self._encoded or row.image_id in self._before:
                 self._rows.append(row)
                 self.reused += 1
             elif row.image_id in self._failed:

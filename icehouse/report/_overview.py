@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from icehouse.embedder import spoken
-from icehouse.heads import HeadCard, list_heads
 from icehouse.store import Store
+
+if TYPE_CHECKING:
+    from icehouse.heads import HeadCard
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Overview:
 
 def overview(store: Store) -> Overview:
     """Count what a store holds."""
+    from icehouse.heads import list_heads  # brings scikit-learn, over a second: not for all verbs
+
     datasets = []
     for name in store.catalog.datasets():
         rows = store.catalog.rows(name, ["error", "source"])

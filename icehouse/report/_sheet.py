@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
 from icehouse.embedder import decode, read_again, read_file
 from icehouse.errors import ImageError
-from icehouse.review import Flag, Neighbour
 from icehouse.store import files_at
+
+if TYPE_CHECKING:
+    from icehouse.review import Flag, Neighbour
 
 COLUMNS = 2
 CELL = 940, 214

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
 from icehouse.embedder import EmbedReport, Rehearsal, Speed
-from icehouse.heads import HeadCard
 from icehouse.report._overview import Overview
-from icehouse.review import Flag, FlagReport, Neighbour, Prediction
+
+if TYPE_CHECKING:
+    from icehouse.heads import HeadCard
+    from icehouse.review import Flag, FlagReport, Neighbour, Prediction
 
 SHORT = 12
 SHOWN_FAILURES = 5

@@ -14,13 +14,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from icehouse.errors import LookupFailed, StoreCorrupt
@@ -217,27 +216,32 @@ class Catalog:
 
     def _read(self, names: list[str], columns: list[str]) -> list[pa.Table]:
         """Read shards, but for those that another one replaces, in the order of their rows."""
-        opened: dict[str, pq.ParquetFile] = {}
-        replaced: set[str] = set()
-        tables = []
-        name = names[0]
-        try:
 
-            def open_one(name: str) -> pq.ParquetFile:
-                return pq.ParquetFile(self._files.open(name))
+        def replaced(name: str) -> list[str]:
+            with _opened(self._files, name) as shard:
+                metadata = shard.schema_arrow.metadata or {}
+                return [each for each in json.loads(metadata[REPLACES]) if each != bare(name)]
 
-            for name, opened[name] in zip(names, self._files.each(names, open_one), strict=True):
-                metadata = opened[name].schema_arrow.metadata or {}
-                replaced |= set(json.loads(metadata.get(REPLACES, b"[]"))) - {bare(name)}
-            for name in sorted(names, key=lambda name: (not is_compacted(name), name)):
-                if bare(name) not in replaced:
-                    table = opened[name].read(columns).select(columns)
-                    tables.append(table.replace_schema_metadata())
-        except FileNotFoundError:
-            raise
-        except DAMAGE as error:
-            raise StoreCorrupt(f"catalog shard {name} is damaged: {error}. {REMEDY}") from error
-        return tables
+        def read(name: str) -> pa.Table:
+            with _opened(self._files, name) as shard:
+                return shard.read(columns).select(columns).replace_schema_metadata()
+
+        compacted = [name for name in names if is_compacted(name)]
+        dropped = {each for some in self._files.each(compacted, replaced) for each in some}
+        ordered = sorted(names, key=lambda name: (not is_compacted(name), name))
+        return list(self._files.each([n for n in ordered if bare(n) not in dropped], read))
+
+
+@contextmanager
+def _opened(files: Files, name: str) -> Iterator[pq.ParquetFile]:
+    """Open a shard; FileNotFoundError where it is gone, StoreCorrupt where it is damaged."""
+    try:
+        with pq.ParquetFile(files.open(name)) as shard:
+            yield shard
+    except FileNotFoundError:
+        raise
+    except DAMAGE as error:
+        raise StoreCorrupt(f"catalog shard {name} is damaged: {error}. {REMEDY}") from error
 
 
 def in_force(history: pa.Table) -> pa.Table:
@@ -245,8 +249,9 @@ def in_force(history: pa.Table) -> pa.Table:
     codes = history["key"].combine_chunks().dictionary_encode()
     latest = np.full(len(codes.dictionary), -1)
     latest[codes.indices.to_numpy()] = np.arange(len(history))  # the last one stays
-    table = history.take(pa.array(np.sort(latest)))
-    return table.filter(pc.invert(table["gone"]))
+    stays = np.zeros(len(history), np.bool_)
+    stays[latest] = True
+    return history.filter(pa.array(stays & ~history["gone"].to_numpy()))
 
 
 def is_compacted(name: str) -> bool:

@@ -7,12 +7,16 @@ from another place, never overrides what a person has said since.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from icehouse.store._catalog import Catalog
-from icehouse.store._labels import SINGLE, LabelLog, Statement
+from icehouse.store._labels import AT_ONCE, SINGLE, LabelLog, Statement
 
 SOURCE = "source"
 
@@ -38,13 +42,23 @@ def record_claims(catalog: Catalog, log: LabelLog, dataset: str, task: str) -> i
     """
     rows = catalog.rows(dataset, ["key", "image_id", "labels"])
     rows = rows.filter(pc.is_valid(pc.field("image_id")) & pc.is_valid(pc.field("labels")))
-    rows = rows.sort_by("key")
-    said: dict[bytes, tuple[str, ...]] = {}
-    for image, labels in zip(rows["image_id"].to_pylist(), rows["labels"].to_pylist(), strict=True):
-        said[image] = (*said.get(image, ()), *labels)
     single = log.task(task).kind == SINGLE
-    claims = {image: _claim(said.pop(image), single) for image in list(said)}
+    claims = ((image, _claim(labels, single)) for image, labels in _by_image(rows))
     return log.claim(task, claims, annotator=dataset, origin=SOURCE)
+
+
+def _by_image(rows: pa.Table) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+    """Yield the labels of all rows of each image; few are in memory as Python objects."""
+    rows = rows.combine_chunks()
+    order = pc.sort_indices(rows, [("image_id", "ascending"), ("key", "ascending")])
+    parts = (rows.take(order.slice(at, AT_ONCE)) for at in range(0, len(rows), AT_ONCE))
+    pairs = (
+        pair
+        for part in parts
+        for pair in zip(part["image_id"].to_pylist(), part["labels"].to_pylist(), strict=True)
+    )
+    for image, group in groupby(pairs, key=itemgetter(0)):
+        yield image, tuple(label for _, labels in group for label in labels)
 
 
 @lru_cache(maxsize=4096)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from icehouse.store._ids import ID_BYTES
 from icehouse.store._label_tables import CLASSES, EVENTS, TASKS, LabelDatabase
 
 SINGLE, MULTI = "single", "multi"
-AT_ONCE = 8192
+AT_ONCE = 2048
 KINDS = (SINGLE, MULTI)
 
 Statement = tuple[tuple[str, ...], str | None]
@@ -153,7 +154,12 @@ class LabelLog:
                 db.execute(sa.insert(EVENTS), _signed(rows, annotator, origin))
 
     def claim(
-        self, task: str, said: Mapping[bytes, Statement], *, annotator: str, origin: str
+        self,
+        task: str,
+        said: Iterable[tuple[bytes, Statement]],
+        *,
+        annotator: str,
+        origin: str,
     ) -> int:
         """Append what an annotator says by one way now, where it is not what they said last.
 
@@ -162,7 +168,8 @@ class LabelLog:
         Parameters
         ----------
         task : str
-        said : mapping of image_id to (labels, note)
+        said : iterable of (image_id, (labels, note))
+            No image twice. It is read while others wait to write.
         annotator, origin : str
 
         Returns
@@ -185,15 +192,16 @@ class LabelLog:
         with self._database.write() as db:
             # As text: most sources repeat themselves, and parsing takes longer than reading.
             before = {bytes(image): (text, note) for image, text, note in db.execute(query)}
-            news = [
+            news = (
                 (image, (labels, note))
-                for image, (labels, note) in said.items()
+                for image, (labels, note) in said
                 if before.get(image) != (_text(labels), note)
-            ]
-            for start in range(0, len(news), AT_ONCE):  # rows take ten times the memory of news
-                rows = _rows(asked, news[start : start + AT_ONCE])
-                db.execute(sa.insert(EVENTS), _signed(rows, annotator, origin))
-        return len(news)
+            )
+            count = 0
+            while some := _rows(asked, islice(news, AT_ONCE)):  # ten times the memory of news
+                db.execute(sa.insert(EVENTS), _signed(some, annotator, origin))
+                count += len(some)
+        return count
 
     def annotators(self, task: str, origin: str) -> set[str]:
         """Return who has said something about a task by one way."""

@@ -39,8 +39,8 @@ def test_what_a_source_says_is_recorded_once(store, claims):
     assert [
         (e.image_id, e.labels, e.annotator, e.origin) for e in store.labels.events("animal")
     ] == [
-        (A, ("cat",), "photos", "source"),
         (B, ("dog",), "photos", "source"),
+        (A, ("cat",), "photos", "source"),
     ]
 
 

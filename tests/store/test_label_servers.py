@@ -68,10 +68,10 @@ def test_an_event_is_taken_back_by_another(log: LabelLog) -> None:
 
 def test_a_claim_is_recorded_where_it_is_news(log: LabelLog) -> None:
     claim: dict[bytes, Statement] = {A: (("cat",), None), B: (("dog",), "note")}
-    assert log.claim("animal", claim, annotator="d", origin="source") == 2
-    assert log.claim("animal", claim, annotator="d", origin="source") == 0
+    assert log.claim("animal", claim.items(), annotator="d", origin="source") == 2
+    assert log.claim("animal", claim.items(), annotator="d", origin="source") == 0
     claim[B] = (("cat",), "note")
-    assert log.claim("animal", claim, annotator="d", origin="source") == 1
+    assert log.claim("animal", claim.items(), annotator="d", origin="source") == 1
 
 
 def test_of_an_error_in_the_middle_nothing_is_kept(log: LabelLog) -> None:
@@ -95,7 +95,7 @@ sys.stdin.readline()
 log = LabelLog(url)
 log.ensure_task("animal", "single", ["cat", "dog"])
 claim = {bytes([n]) * 32: (("cat",), None) for n in range(200)}
-print(log.claim("animal", claim, annotator="d", origin="source"))
+print(log.claim("animal", claim.items(), annotator="d", origin="source"))
 for n in range(5):
     log.record("animal", [(bytes([n]) * 32, ("dog",))], annotator=str(number), origin="cli")
 """

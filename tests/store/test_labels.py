@@ -458,7 +458,7 @@ def test_many_claims_are_recorded_at_once(log: LabelLog) -> None:
     log.ensure_task("t", "single", ["cat", "dog"])
     images = [hashlib.sha256(str(n).encode()).digest() for n in range(30_000)]
     said = dict.fromkeys(images, (("cat",), None))
-    assert log.claim("t", said, annotator="d", origin="source") == 30_000
+    assert log.claim("t", said.items(), annotator="d", origin="source") == 30_000
     said[images[7]] = (("dog",), None)
-    assert log.claim("t", said, annotator="d", origin="source") == 1
+    assert log.claim("t", said.items(), annotator="d", origin="source") == 1
     assert log.present("t")[images[7]] == ("dog",)

@@ -14,14 +14,17 @@ from icehouse.store import STORE_MANIFEST
 
 
 def inspect(
-    path: str,
+    name: str,
     key: str,
     labels: tuple[str, ...] | None = None,
     split: str | None = None,
     extra: str | None = None,
+    *,
+    folder: str = "",
 ) -> Entry:
     """Look at a file from outside: its size and time, or what is wrong with it."""
-    origin = LocalFile(path)
+    origin = LocalFile(name, folder)
+    path = os.path.join(folder, name)
     try:
         status = os.stat(path)
     except ValueError as error:  # a name that no file can have
@@ -94,9 +97,9 @@ def list_files(folder: Path, found: list[str], *, labels: bool) -> Listing:
         layout = Layout.of_folders(
             (e.name for e in shown if _is_folder(e) and not _is_store(e)), labels
         )
-    root = f"{folder}/"
+    root = str(folder)
     entries = [
-        inspect(root + name, printable(name), *layout.read(name.split("/"))) for name in found
+        inspect(name, printable(name), *layout.read(name.split("/")), folder=root) for name in found
     ]
     entries.sort(key=lambda entry: entry.key)
     return Listing(str(folder), printable(folder.name), entries)

@@ -149,6 +149,8 @@ def printable(name: str) -> str:
 
     A U+FFFD that was there is doubled, so that no two names become one.
     """
+    if name.isascii():
+        return name
     # A byte that is no UTF-8 came as a lone surrogate, U+DC80 and above.
     name = name.replace("\ufffd", "\ufffd\ufffd")
     return _NOT_UTF8.sub(lambda found: f"\ufffd{ord(found[0]) - 0xDC00:02x}", name)

@@ -23,9 +23,15 @@ class FileBytes:
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file of this machine."""
+    """A file of this machine: its path, or its name below a folder that many files share."""
 
-    path: str | os.PathLike[str]
+    name: str | os.PathLike[str]
+    folder: str = ""
+
+    @property
+    def path(self) -> str | os.PathLike[str]:
+        """Where it is."""
+        return os.path.join(self.folder, self.name) if self.folder else self.name
 
     def read(self) -> FileBytes:
         """Read all of it."""

@@ -100,7 +100,7 @@ def test_entries_carry_size_and_time_and_are_sorted(tmp_path: Path) -> None:
     assert [entry.key for entry in listing.entries] == ["B.png", "a.png", "a/z.png", "b.png"]
     last = listing.entries[-1]
     assert (last.bytes, last.mtime_ns) == (5, 1_600_000_000_000_000_007)
-    assert last.origin == LocalFile(str(tmp_path / "b.png"))
+    assert last.origin == LocalFile("b.png", str(tmp_path))
     assert last.error is None
 
 
@@ -117,7 +117,7 @@ def test_a_relative_folder_is_listed_by_its_absolute_path(
     monkeypatch.chdir(tmp_path)
     assert list_source("photos").source == str(tmp_path / "photos")
     assert list_folder(Path("photos")).entries[0].origin == LocalFile(
-        str(tmp_path / "photos" / "1.png")
+        "1.png", str(tmp_path / "photos")
     )
 
 
