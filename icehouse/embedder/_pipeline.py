@@ -30,6 +30,7 @@ from icehouse.errors import EncoderError, ImageError
 from icehouse.store import CatalogRow, image_id
 
 GPU_WORKERS = 16
+GPU_AT_ONCE = 2
 GPU_BATCH, CPU_BATCH = 256, 32
 RESULTS_WAITING = 4
 STABLE_BATCH = 16
@@ -138,13 +139,15 @@ class Pipeline:
         self._coverage = coverage
         self._recipe = recipe
         self._max_pixels = max_pixels
-        device = getattr(encoder, "device", None)
-        self.on_gpu = device is not None and device.type != "cpu"
+        device = getattr(getattr(encoder, "device", None), "type", "cpu")
+        self.on_gpu = device != "cpu"
         self.batch_size = batch_size or (GPU_BATCH if self.on_gpu else CPU_BATCH)
         self.workers = workers or (GPU_WORKERS if self.on_gpu else cores())
         # Work is measured in seconds of one worker; at most one worker a core decodes at a time.
         self.decoders = min(self.workers, cores())
-        self.encoders = 1 if self.on_gpu else self.decoders
+        self.encoders = self.decoders
+        if self.on_gpu:  # CUDA copies one batch while it encodes another
+            self.encoders = GPU_AT_ONCE if device == "cuda" else 1
         self.engine = str(getattr(encoder, "engine", "torch"))
         self._elsewhere = self.on_gpu or self.engine != "torch"
         if not self.on_gpu:
@@ -154,7 +157,7 @@ class Pipeline:
         self._waiting = iter(entries)
         self._claimed: set[bytes] = set()
         self._lock = threading.Lock()
-        self._gpu = threading.Lock() if self.on_gpu else nullcontext()
+        self._gpu = threading.Semaphore(self.encoders) if self.on_gpu else nullcontext()
         self._stop = threading.Event()
         self._working = 0
         self._results: queue.Queue[Outcome | BaseException | None] = queue.Queue(RESULTS_WAITING)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +106,7 @@ class TorchEncoder:
                 f"no precision {request.precision!r}; give one of: {', '.join(DTYPES)}"
             )
         self.device = best_device()
+        self._thread = threading.local()
         self.module = network.module
         self._forward = network.forward
         self._normalise = network.normalise
@@ -167,9 +170,9 @@ class TorchEncoder:
     @torch.inference_mode()
     def encode(self, batch: Pixels) -> npt.NDArray[np.float32]:
         """See :meth:`Encoder.encode`."""
-        pixels = torch.from_numpy(batch).to(self.device, non_blocking=True)
         try:
-            vectors = self.compute(pixels)
+            with self._own_stream():
+                vectors = self.compute(self._moved(batch)).cpu()
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise MemoryError(str(error)) from error
@@ -178,7 +181,23 @@ class TorchEncoder:
                 f"the network gives an array of shape {tuple(vectors.shape)} for an image, "
                 "not one vector; choose a model that pools"
             )
-        return vectors.cpu().numpy()
+        return vectors.numpy()
+
+    def _own_stream(self) -> AbstractContextManager[object]:
+        """Let each thread of a GPU have a stream: one batch is copied while another is encoded."""
+        if self.device.type != "cuda":
+            return nullcontext()
+        if not hasattr(self._thread, "stream"):
+            self._thread.stream = torch.cuda.Stream(self.device)
+            # The weights came by another stream.
+            self._thread.stream.wait_stream(torch.cuda.default_stream(self.device))
+        return torch.cuda.stream(self._thread.stream)
+
+    def _moved(self, batch: Pixels) -> torch.Tensor:
+        pixels = torch.from_numpy(batch)
+        if self.device.type == "cuda":  # only from pinned memory does a copy not hold up the thread
+            pixels = pixels.pin_memory()
+        return pixels.to(self.device, non_blocking=True)
 
     def compute(self, pixels: torch.Tensor) -> torch.Tensor:
         """Turn uint8 (n, H, W, 3) into float32 (n, D): all of the encoder that is arithmetic."""
