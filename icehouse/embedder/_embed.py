@@ -278,4 +278,8 @@ def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:
 
 def _nothing_readable(listing: Listing, plan: Plan) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in plan.errors.items())
-    return f"none of the {len(listing.entries)} inputs of {listing.source} can be read: {kinds}"
+    wrong = (f", such as {e.key} ({e.detail})" for e in listing.entries if e.error is not None)
+    return (
+        f"none of the {len(listing.entries)} inputs of {listing.source} can be read: {kinds}"
+        f"{next(wrong, '')}"
+    )

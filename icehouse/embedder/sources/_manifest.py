@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from icehouse.embedder.sources._box import Box, boxed, parse_box
+from icehouse.embedder.sources._box import box_text, boxed
 from icehouse.embedder.sources._cells import SAID, extra_of, labels_of, split_of
 from icehouse.embedder.sources._listing import Entry, Listing, printable
 from icehouse.embedder.sources._network import Network
@@ -89,7 +90,7 @@ def list_rows(
         )
     records = table.to_pylist()
     paths = [record["path"] for record in records]
-    boxes = [parse_box(r.get("box"), source, row) for row, r in enumerate(records, start=1)]
+    boxes = [box_text(record.get("box")) for record in records]
     _refuse_bad_paths(source, paths, boxes)
     further = [column for column in table.column_names if column not in _TEXT]
     entries = [
@@ -119,10 +120,19 @@ def _read(data: bytes, source: str) -> pa.Table:
             raise SourceError(f"{source} has two columns of one name: {table.column_names}")
         table = _as_text(table)
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{source} cannot be read as a table: {error}") from error
+        hint = _unquoted(data, str(error))
+        raise SourceError(f"{source} cannot be read as a table: {error}{hint}") from error
     if not len(table):
         raise SourceError(f"{source} lists no images")
     return table
+
+
+def _unquoted(data: bytes, error: str) -> str:
+    """Say what is the matter where the commas of a box made columns of their own."""
+    header = re.findall(rb"\w+", data.partition(b"\n")[0])
+    if b"box" in header and re.search(r"Expected \d+ columns", error):
+        return '. A box has commas, so it has to stand in quotes: "x,y,width,height"'
+    return ""
 
 
 def _as_text(table: pa.Table) -> pa.Table:
@@ -138,8 +148,8 @@ def _as_text(table: pa.Table) -> pa.Table:
     return table
 
 
-def _refuse_bad_paths(source: str, paths: list[str | None], boxes: list[Box | None]) -> None:
-    seen: dict[tuple[str, Box | None], int] = {}
+def _refuse_bad_paths(source: str, paths: list[str | None], boxes: list[str]) -> None:
+    seen: dict[tuple[str, str], int] = {}
     for row, (path, box) in enumerate(zip(paths, boxes, strict=True), start=1):
         if not path:
             raise SourceError(f"{source}: row {row} has no path")
