@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -280,6 +281,22 @@ def test_moving_the_folder_encodes_nothing(store: Store, folder: Path) -> None:
     report = freeze(store, moved)
     assert (report.encoded, report.reused, report.gone) == (0, 6, 0)
     assert {row["source"] for row in rows_of(store).values()} == {str(moved)}
+    said = f"6 inputs came from {folder} until now, and come from {moved} from now on"
+    assert report.notes == (said,)
+    assert freeze(store, moved).notes == ()
+
+
+def test_a_tar_that_takes_the_place_of_a_folder_is_told(store: Store, folder: Path) -> None:
+    freeze(store, folder)
+    (folder / "cat/new.png").write_bytes(png(7))
+    archive = folder.with_name("some.tar")
+    with tarfile.open(archive, "w") as tar:
+        for name in ("cat/a.png", "cat/b.png", "cat/new.png"):
+            tar.add(folder / name, name)
+    report = freeze(store, archive)
+    assert (report.encoded, report.reused, report.gone) == (1, 2, 4)
+    said = f"2 inputs came from {folder} until now, and come from {archive} from now on"
+    assert report.notes == (said,)
 
 
 def test_touching_every_file_encodes_nothing(store: Store, folder: Path) -> None:

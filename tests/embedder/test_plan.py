@@ -82,6 +82,9 @@ def test_a_source_that_moved_is_noted_without_reading() -> None:
     plan = plan_of(SEEN, known=(KNOWN,), source="/elsewhere")
     assert plan.todo == []
     assert plan.rows == [replace(KNOWN, source="/elsewhere")]
+    assert plan.moved == {"/photos": 1}
+    assert not plan_of(SEEN, known=(KNOWN,)).moved
+    assert not plan_of(SEEN, known=(replace(KNOWN, source=None),)).moved
 
 
 def test_what_could_not_be_decoded_is_not_read_again() -> None:

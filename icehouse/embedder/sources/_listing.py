@@ -82,6 +82,8 @@ class Listing:
         Keys that the source has, and that were not selected.
     handed_in : bool
         Whether the list came from outside, so that another one may share its ``source``.
+    notes : tuple of str
+        What may not have been meant.
     """
 
     source: str
@@ -90,6 +92,7 @@ class Listing:
     multi_label: bool = False
     left_out: frozenset[str] = frozenset()
     handed_in: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
