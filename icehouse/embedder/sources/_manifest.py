@@ -21,6 +21,7 @@ from icehouse.errors import SourceError
 
 Inspect = Callable[[Sequence[str]], list[Entry]]
 _TEXT = ("path", "box", *SAID)
+_LIKE_BOX = ("bbox", "bboxes", "boundingbox", "box", "boxes")
 
 
 def list_manifest(
@@ -91,8 +92,9 @@ def list_rows(
     records = table.to_pylist()
     paths = [record["path"] for record in records]
     boxes = [box_text(record.get("box")) for record in records]
-    _refuse_bad_paths(source, paths, boxes)
     further = [column for column in table.column_names if column not in _TEXT]
+    notes = [] if "box" in names else _meant_as_box(further)
+    _refuse_bad_paths(source, paths, boxes, notes)
     entries = [
         replace(
             boxed(entry, box),
@@ -103,7 +105,17 @@ def list_rows(
         for entry, box, record in zip(inspect(paths), boxes, records, strict=True)
     ]
     entries.sort(key=lambda entry: entry.key)
-    return Listing(source, name, entries, "labels" in names and labels)
+    return Listing(source, name, entries, "labels" in names and labels, notes=tuple(notes))
+
+
+def _meant_as_box(columns: Sequence[str]) -> list[str]:
+    """Return a note for each column that others may call ``box``."""
+    return [
+        f"the column {column!r} is kept as data and cuts nothing; where parts of the pictures are "
+        "meant, call it 'box', and write x,y,width,height in pixels"
+        for column in columns
+        if re.sub("[^a-z]", "", column.lower()) in _LIKE_BOX
+    ]
 
 
 def _read(data: bytes, source: str) -> pa.Table:
@@ -148,7 +160,9 @@ def _as_text(table: pa.Table) -> pa.Table:
     return table
 
 
-def _refuse_bad_paths(source: str, paths: list[str | None], boxes: list[str]) -> None:
+def _refuse_bad_paths(
+    source: str, paths: list[str | None], boxes: list[str], notes: list[str]
+) -> None:
     seen: dict[tuple[str, str], int] = {}
     for row, (path, box) in enumerate(zip(paths, boxes, strict=True), start=1):
         if not path:
@@ -158,4 +172,5 @@ def _refuse_bad_paths(source: str, paths: list[str | None], boxes: list[str]) ->
             raise SourceError(
                 f"{source}: rows {before} and {row} are both {path!r}"
                 f"{f' with the box {box}' if box else ''}; keep one row an image"
+                f"{''.join(f'. Note that {note}' for note in notes)}"
             )

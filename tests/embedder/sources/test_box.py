@@ -136,6 +136,30 @@ def test_the_same_box_twice_is_refused(folder: Path) -> None:
         list_source(path)
 
 
+@pytest.mark.parametrize("column", ["bbox", "bounding_box", "Bounding Box", "boxes", "Box"])
+def test_a_column_that_may_have_been_meant_as_box_is_kept_and_told(
+    folder: Path, store: Store, column: str
+) -> None:
+    (folder / "boxes.csv").write_text(f'path,{column}\nphoto.png,"0,0,5,5"\n')
+    report = embed(store, list_source(folder / "boxes.csv"), "descriptor", dataset="d")
+    [row] = store.catalog.rows("d").to_pylist()
+    assert (row["key"], json.loads(row["extra"])) == ("photo.png", {column: "0,0,5,5"})
+    [note] = report.notes
+    assert note.startswith(f"the column {column!r} is kept as data and cuts nothing; where parts")
+
+
+@pytest.mark.parametrize("header", ["path,box,bbox", "path,box,inbox", "path,x,inbox"])
+def test_other_columns_cause_no_note(folder: Path, header: str) -> None:
+    (folder / "boxes.csv").write_text(f"{header}\nphoto.png,,1\n")
+    assert list_source(folder / "boxes.csv").notes == ()
+
+
+def test_several_rows_of_a_picture_say_what_parts_need(folder: Path) -> None:
+    (folder / "boxes.csv").write_text('path,bbox\nphoto.png,"0,0,5,5"\nphoto.png,"1,1,5,5"\n')
+    with pytest.raises(SourceError, match=r"rows 1 and 2 are both .* the column 'bbox' is kept"):
+        list_source(folder / "boxes.csv")
+
+
 def test_parquet_may_hold_lists(folder: Path) -> None:
     columns = {"path": ["photo.png"] * 2, "box": [[0.0, 0.0, 8.2, 9.0], None]}
     pq.write_table(pa.table(columns), folder / "boxes.parquet")
