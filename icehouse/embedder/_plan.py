@@ -91,9 +91,9 @@ def make_plan(
         else:
             plan.todo.append(entry)
     listed = {entry.key for entry in listing.entries}
-    for key in known.keys() - listed - listing.left_out:
-        plan.rows.append(replace(known[key], gone=True))
-        plan.gone += 1
+    gone = [key for key in known if key not in listed and not listing.may_hold(key)]
+    plan.rows += [replace(known[key], gone=True) for key in gone]
+    plan.gone = len(gone)
     return plan
 
 

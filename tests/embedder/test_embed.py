@@ -457,6 +457,23 @@ def test_a_broken_link_that_was_mended_is_picked_up(store: Store, folder: Path) 
     assert (report.encoded, report.errors) == (1, {})
 
 
+def test_images_on_a_disk_that_is_away_stay(store: Store, folder: Path) -> None:
+    disk = (folder / "cat").rename(folder.with_name("disk"))
+    (folder / "cat").symlink_to(disk)
+    first = freeze(store, folder)
+    away = disk.rename(disk.with_name("away"))
+    for _ in range(2):
+        report = embed(store, list_source(folder), "descriptor", dataset="d", task="another")
+        assert (report.inputs, report.reused, report.gone) == (3, 2, 0)
+        assert report.errors == {"not-a-file": 1}
+        assert len(store.catalog.rows("d")) == 7
+    away.rename(disk)
+    report = freeze(store, folder)
+    assert (report.encoded, report.reused, report.gone) == (0, first.inputs, 1)
+    (folder / "cat").unlink()
+    assert freeze(store, folder).gone == 4
+
+
 def test_missing_files_of_a_manifest_are_typed_rows(store: Store, folder: Path) -> None:
     (folder / "list.csv").write_text("path,label\ncat/a.png,cat\nnowhere.png,dog\n")
     report = freeze(store, folder / "list.csv")

@@ -148,6 +148,25 @@ def test_keys_that_the_source_lost_are_gone() -> None:
     assert plan.gone == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "gone"),
+    [
+        ("cat/a.png", False),
+        ("cat/deep/a.png", False),
+        ("dog/deep/a.png", False),
+        ("dog/a.png", True),
+        ("cats/a.png", True),
+        ("cat", True),
+        ("a.png", False),
+    ],
+)
+def test_keys_below_a_folder_that_is_closed_are_not_gone(key: str, gone: bool) -> None:
+    closed, left_out = frozenset({"cat", "dog/deep"}), frozenset({"a.png"})
+    listing = Listing("/photos", "photos", [], left_out=left_out, closed=closed)
+    plan = make_plan(listing, {key: replace(KNOWN, key=key)}, Coverage({ID: 1}))
+    assert plan.gone == len(plan.rows) == gone
+
+
 def test_every_input_is_counted_once() -> None:
     entries = [replace(SEEN, key=f"{name}.png") for name in "abcd"]
     known = (
