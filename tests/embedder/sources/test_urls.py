@@ -301,6 +301,15 @@ def test_a_tar_is_read_by_blocks_in_order(site: Site) -> None:
     assert max(read.values()) <= 2  # once for the listing, once for the images
 
 
+def test_a_tar_of_few_blocks_is_fetched_once(site: Site) -> None:
+    tar = tar_of(**{f"{number:02d}": png(number) for number in range(20)})
+    assert 2 < len(tar) / BLOCK < remote.BLOCKS_KEPT
+    site.files = {"/x.tar": tar}
+    assert len(data(list_source(f"{site.url}/x.tar", network=IN_BLOCKS))) == 20
+    asked = Counter(asked for method, _, asked in site.asked if method == "GET")
+    assert set(asked.values()) == {1}
+
+
 def test_a_tar_that_stalls_now_and_then_is_read(site: Site) -> None:
     site.files = {"/x.tar": tar_of(a=A, b=B, c=C)}
     site.faults = {"/x.tar": ("stall", 2)}
