@@ -137,7 +137,7 @@ class ImageErrorKind(StrEnum):
     EMPTY = "empty"
     """Zero bytes, or an empty cell."""
     NOT_AN_IMAGE = "not-an-image"
-    """Its bytes are of no picture format known here."""
+    """Its bytes are of no picture format known here, or its box is no part of the picture."""
     TRUNCATED = "truncated"
     """The picture ends too early."""
     CORRUPT = "corrupt"

@@ -32,7 +32,8 @@ def fsck(
 def forget(
     store: StorePath,
     image: Annotated[
-        list[str] | None, typer.Option(help="Key, or image_id or its beginning. Repeatable.")
+        list[str] | None,
+        typer.Option(help="Key (its parts go too), or image_id or its beginning. Repeatable."),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="All of this dataset instead.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

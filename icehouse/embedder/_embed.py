@@ -233,8 +233,9 @@ def _check_task(store: Store, listing: Listing, task: str) -> str:
 
 def _record_labels(store: Store, listing: Listing, dataset: str, task: str) -> None:
     if _classes(listing) and dataset in store.catalog.datasets():
-        # Of a part, also the classes of what was left out and embedded earlier.
-        known = store.catalog.rows(dataset, ["labels"])["labels"] if listing.left_out else []
+        # Of a part, also the classes of what is not listed and was embedded earlier.
+        partly = listing.left_out or listing.closed
+        known = store.catalog.rows(dataset, ["labels"])["labels"] if partly else []
         earlier = {label for labels in known for label in labels.as_py() or ()}
         store.labels.ensure_task(task, _kind(listing), _classes(listing) | earlier)
         record_claims(store.catalog, store.labels, dataset, task)
@@ -278,4 +279,8 @@ def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:
 
 def _nothing_readable(listing: Listing, plan: Plan) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in plan.errors.items())
-    return f"none of the {len(listing.entries)} inputs of {listing.source} can be read: {kinds}"
+    wrong = (f", such as {e.key} ({e.detail})" for e in listing.entries if e.error is not None)
+    return (
+        f"none of the {len(listing.entries)} inputs of {listing.source} can be read: {kinds}"
+        f"{next(wrong, '')}"
+    )

@@ -27,6 +27,8 @@ class Plan:
         Unchanged or new inputs that cannot be read, by kind.
     gone : int
         Keys that the source no longer has.
+    moved : Counter
+        Inputs that another source had before, by that source.
     """
 
     todo: list[Entry] = field(default_factory=list)
@@ -34,6 +36,7 @@ class Plan:
     reused: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     gone: int = 0
+    moved: Counter[str] = field(default_factory=Counter)
 
 
 def known_rows(store: Store, dataset: str) -> dict[str, CatalogRow]:
@@ -70,6 +73,8 @@ def make_plan(
     plan = Plan()
     for entry in listing.entries:
         row = known.get(entry.key)
+        if row is not None and row.source is not None and row.source != listing.source:
+            plan.moved[row.source] += 1
         if entry.error is not None:
             plan.errors[entry.error] += 1
             now = error_row(entry, listing.source, entry.error, entry.detail)
@@ -86,9 +91,9 @@ def make_plan(
         else:
             plan.todo.append(entry)
     listed = {entry.key for entry in listing.entries}
-    for key in known.keys() - listed - listing.left_out:
-        plan.rows.append(replace(known[key], gone=True))
-        plan.gone += 1
+    gone = [key for key in known if key not in listed and not listing.may_hold(key)]
+    plan.rows += [replace(known[key], gone=True) for key in gone]
+    plan.gone = len(gone)
     return plan
 
 

@@ -46,6 +46,8 @@ class EmbedReport:
         The same inputs by name.
     speed : Speed or None
         None where nothing was encoded.
+    notes : tuple of str
+        What may not have been meant: for instance that the dataset has another source now.
     """
 
     dataset: str
@@ -59,6 +61,7 @@ class EmbedReport:
     views: int = 0
     failures: tuple[Failure, ...] = ()
     speed: Speed | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,4 +125,12 @@ def make_report(
         gone=plan.gone,
         seconds=0.0,
         views=writer.views,
+        notes=(*listing.notes, *_moved(listing, plan)),
     )
+
+
+def _moved(listing: Listing, plan: Plan) -> list[str]:
+    return [
+        f"{count:,} inputs came from {before} until now, and come from {listing.source} from now on"
+        for before, count in sorted(plan.moved.items())
+    ]

@@ -38,6 +38,7 @@ def embed_table(report: EmbedReport) -> Table:
     if report.gone:
         rows.append(("gone from the source", f"{report.gone:,}"))
     rows += _speed(report.speed, report.seconds)
+    rows += [("note", escape(note)) for note in report.notes]
     shown = report.failures[:SHOWN_FAILURES]
     rows += [("not a picture", f"{escape(f.key)} ({f.kind}: {escape(f.detail)})") for f in shown]
     if len(report.failures) > len(shown):

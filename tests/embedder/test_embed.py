@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -280,6 +281,22 @@ def test_moving_the_folder_encodes_nothing(store: Store, folder: Path) -> None:
     report = freeze(store, moved)
     assert (report.encoded, report.reused, report.gone) == (0, 6, 0)
     assert {row["source"] for row in rows_of(store).values()} == {str(moved)}
+    said = f"6 inputs came from {folder} until now, and come from {moved} from now on"
+    assert report.notes == (said,)
+    assert freeze(store, moved).notes == ()
+
+
+def test_a_tar_that_takes_the_place_of_a_folder_is_told(store: Store, folder: Path) -> None:
+    freeze(store, folder)
+    (folder / "cat/new.png").write_bytes(png(7))
+    archive = folder.with_name("some.tar")
+    with tarfile.open(archive, "w") as tar:
+        for name in ("cat/a.png", "cat/b.png", "cat/new.png"):
+            tar.add(folder / name, name)
+    report = freeze(store, archive)
+    assert (report.encoded, report.reused, report.gone) == (1, 2, 4)
+    said = f"2 inputs came from {folder} until now, and come from {archive} from now on"
+    assert report.notes == (said,)
 
 
 def test_touching_every_file_encodes_nothing(store: Store, folder: Path) -> None:
@@ -438,6 +455,23 @@ def test_a_broken_link_that_was_mended_is_picked_up(store: Store, folder: Path) 
     (folder.parent / "later.png").write_bytes(png(62))
     report = freeze(store, folder)
     assert (report.encoded, report.errors) == (1, {})
+
+
+def test_images_on_a_disk_that_is_away_stay(store: Store, folder: Path) -> None:
+    disk = (folder / "cat").rename(folder.with_name("disk"))
+    (folder / "cat").symlink_to(disk)
+    first = freeze(store, folder)
+    away = disk.rename(disk.with_name("away"))
+    for _ in range(2):
+        report = embed(store, list_source(folder), "descriptor", dataset="d", task="another")
+        assert (report.inputs, report.reused, report.gone) == (3, 2, 0)
+        assert report.errors == {"not-a-file": 1}
+        assert len(store.catalog.rows("d")) == 7
+    away.rename(disk)
+    report = freeze(store, folder)
+    assert (report.encoded, report.reused, report.gone) == (0, first.inputs, 1)
+    (folder / "cat").unlink()
+    assert freeze(store, folder).gone == 4
 
 
 def test_missing_files_of_a_manifest_are_typed_rows(store: Store, folder: Path) -> None:

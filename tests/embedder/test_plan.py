@@ -82,6 +82,9 @@ def test_a_source_that_moved_is_noted_without_reading() -> None:
     plan = plan_of(SEEN, known=(KNOWN,), source="/elsewhere")
     assert plan.todo == []
     assert plan.rows == [replace(KNOWN, source="/elsewhere")]
+    assert plan.moved == {"/photos": 1}
+    assert not plan_of(SEEN, known=(KNOWN,)).moved
+    assert not plan_of(SEEN, known=(replace(KNOWN, source=None),)).moved
 
 
 def test_what_could_not_be_decoded_is_not_read_again() -> None:
@@ -143,6 +146,25 @@ def test_keys_that_the_source_lost_are_gone() -> None:
     plan = plan_of(replace(SEEN, key="b.png"), known=(KNOWN,))
     assert plan.rows == [replace(KNOWN, gone=True)]
     assert plan.gone == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "gone"),
+    [
+        ("cat/a.png", False),
+        ("cat/deep/a.png", False),
+        ("dog/deep/a.png", False),
+        ("dog/a.png", True),
+        ("cats/a.png", True),
+        ("cat", True),
+        ("a.png", False),
+    ],
+)
+def test_keys_below_a_folder_that_is_closed_are_not_gone(key: str, gone: bool) -> None:
+    closed, left_out = frozenset({"cat", "dog/deep"}), frozenset({"a.png"})
+    listing = Listing("/photos", "photos", [], left_out=left_out, closed=closed)
+    plan = make_plan(listing, {key: replace(KNOWN, key=key)}, Coverage({ID: 1}))
+    assert plan.gone == len(plan.rows) == gone
 
 
 def test_every_input_is_counted_once() -> None:

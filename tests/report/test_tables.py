@@ -51,6 +51,10 @@ def test_the_embed_table_adds_up_and_names_the_limit(store, pictures, tmp_path):
     assert "failed: empty" in shown
     assert report.speed.limit in shown
     assert report.inputs == report.encoded + report.reused + sum(report.errors.values())
+    elsewhere = images.rename(tmp_path / "[else]")
+    moved = embed(store, list_source(elsewhere), "descriptor", dataset="some")
+    shown = text(embed_table(moved), width=400)
+    assert f"41 inputs came from {images} until now, and come from {elsewhere}" in shown
 
 
 def test_flags_neighbours_and_counts_are_shown(fitted):

@@ -36,6 +36,9 @@ def inspect(
         kind = ImageErrorKind.NOT_A_FILE if link else ImageErrorKind.UNREADABLE
         detail = f"a link to nothing ({missing})" if link else missing
         return Entry(key, origin, None, None, labels, split, extra, kind, detail)
+    if stat.S_ISDIR(status.st_mode) and not os.access(path, os.R_OK | os.X_OK):
+        kind, detail = ImageErrorKind.UNREADABLE, "no permission to read this folder"
+        return Entry(key, origin, None, None, labels, split, extra, kind, detail)
     if not stat.S_ISREG(status.st_mode):
         kind = ImageErrorKind.NOT_A_FILE
         return Entry(key, origin, None, None, labels, split, extra, kind, "not a regular file")
@@ -102,7 +105,9 @@ def list_files(folder: Path, found: list[str], *, labels: bool) -> Listing:
         inspect(name, printable(name), *layout.read(name.split("/")), folder=root) for name in found
     ]
     entries.sort(key=lambda entry: entry.key)
-    return Listing(str(folder), printable(folder.name), entries)
+    # A folder that may not be read, or a link to one on a disk that is away.
+    closed = frozenset(entry.key for entry in entries if entry.error is not None)
+    return Listing(str(folder), printable(folder.name), entries, closed=closed)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

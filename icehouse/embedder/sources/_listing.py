@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate
 from typing import Protocol
 
 from icehouse.embedder.sources._origins import FileBytes
@@ -80,8 +81,12 @@ class Listing:
     multi_label : bool
     left_out : frozenset of str
         Keys that the source has, and that were not selected.
+    closed : frozenset of str
+        Paths that could not be looked into: what was below them may be there still.
     handed_in : bool
         Whether the list came from outside, so that another one may share its ``source``.
+    notes : tuple of str
+        What may not have been meant.
     """
 
     source: str
@@ -89,7 +94,14 @@ class Listing:
     entries: list[Entry]
     multi_label: bool = False
     left_out: frozenset[str] = frozenset()
+    closed: frozenset[str] = frozenset()
     handed_in: bool = False
+    notes: tuple[str, ...] = ()
+
+    def may_hold(self, key: str) -> bool:
+        """Whether a key that is not listed may be in the source all the same."""
+        folders = accumulate(key.split("/")[:-1], "{}/{}".format)
+        return key in self.left_out or not self.closed.isdisjoint(folders)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from icehouse.embedder.sources._box import Box, boxed, parse_box
+from icehouse.embedder.sources._box import box_text, boxed
 from icehouse.embedder.sources._cells import SAID, extra_of, labels_of, split_of
 from icehouse.embedder.sources._listing import Entry, Listing, printable
 from icehouse.embedder.sources._network import Network
@@ -20,6 +21,7 @@ from icehouse.errors import SourceError
 
 Inspect = Callable[[Sequence[str]], list[Entry]]
 _TEXT = ("path", "box", *SAID)
+_LIKE_BOX = ("bbox", "bboxes", "boundingbox", "box", "boxes")
 
 
 def list_manifest(
@@ -89,9 +91,10 @@ def list_rows(
         )
     records = table.to_pylist()
     paths = [record["path"] for record in records]
-    boxes = [parse_box(r.get("box"), source, row) for row, r in enumerate(records, start=1)]
-    _refuse_bad_paths(source, paths, boxes)
+    boxes = [box_text(record.get("box")) for record in records]
     further = [column for column in table.column_names if column not in _TEXT]
+    notes = [] if "box" in names else _meant_as_box(further)
+    _refuse_bad_paths(source, paths, boxes, notes)
     entries = [
         replace(
             boxed(entry, box),
@@ -102,7 +105,17 @@ def list_rows(
         for entry, box, record in zip(inspect(paths), boxes, records, strict=True)
     ]
     entries.sort(key=lambda entry: entry.key)
-    return Listing(source, name, entries, "labels" in names and labels)
+    return Listing(source, name, entries, "labels" in names and labels, notes=tuple(notes))
+
+
+def _meant_as_box(columns: Sequence[str]) -> list[str]:
+    """Return a note for each column that others may call ``box``."""
+    return [
+        f"the column {column!r} is kept as data and cuts nothing; where parts of the pictures are "
+        "meant, call it 'box', and write x,y,width,height in pixels"
+        for column in columns
+        if re.sub("[^a-z]", "", column.lower()) in _LIKE_BOX
+    ]
 
 
 def _read(data: bytes, source: str) -> pa.Table:
@@ -119,10 +132,19 @@ def _read(data: bytes, source: str) -> pa.Table:
             raise SourceError(f"{source} has two columns of one name: {table.column_names}")
         table = _as_text(table)
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{source} cannot be read as a table: {error}") from error
+        hint = _unquoted(data, str(error))
+        raise SourceError(f"{source} cannot be read as a table: {error}{hint}") from error
     if not len(table):
         raise SourceError(f"{source} lists no images")
     return table
+
+
+def _unquoted(data: bytes, error: str) -> str:
+    """Say what is the matter where the commas of a box made columns of their own."""
+    header = re.findall(rb"\w+", data.partition(b"\n")[0])
+    if b"box" in header and re.search(r"Expected \d+ columns", error):
+        return '. A box has commas, so it has to stand in quotes: "x,y,width,height"'
+    return ""
 
 
 def _as_text(table: pa.Table) -> pa.Table:
@@ -138,8 +160,10 @@ def _as_text(table: pa.Table) -> pa.Table:
     return table
 
 
-def _refuse_bad_paths(source: str, paths: list[str | None], boxes: list[Box | None]) -> None:
-    seen: dict[tuple[str, Box | None], int] = {}
+def _refuse_bad_paths(
+    source: str, paths: list[str | None], boxes: list[str], notes: list[str]
+) -> None:
+    seen: dict[tuple[str, str], int] = {}
     for row, (path, box) in enumerate(zip(paths, boxes, strict=True), start=1):
         if not path:
             raise SourceError(f"{source}: row {row} has no path")
@@ -148,4 +172,5 @@ def _refuse_bad_paths(source: str, paths: list[str | None], boxes: list[Box | No
             raise SourceError(
                 f"{source}: rows {before} and {row} are both {path!r}"
                 f"{f' with the box {box}' if box else ''}; keep one row an image"
+                f"{''.join(f'. Note that {note}' for note in notes)}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,5 +61,30 @@ class Network:
 
 
 def words(error: BaseException) -> str:
-    """Return what an error says, or its kind if it says nothing."""
-    return str(error) or type(error).__name__
+    """Return what an error says, or its kind if it says nothing.
+
+    Over HTTP every failure may come as a file that is not there; then its cause says what it was.
+    """
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and cause is not None:
+        return words(cause)
+    return unreached(error) or str(error) or type(error).__name__
+
+
+def unreached(error: BaseException | None) -> str | None:
+    """Say why there was no connection to a server, where that is what an error means."""
+    reason = getattr(error, "os_error", None)  # as those of aiohttp have it, beside host and port
+    if not isinstance(reason, OSError):
+        return None
+    host = getattr(error, "host", "")
+    if isinstance(reason, ConnectionRefusedError):
+        return (
+            f"the connection to {host}:{getattr(error, 'port', '')} was refused; check the "
+            "address, and that a server is running there"
+        )
+    if isinstance(reason, socket.gaierror):
+        return (
+            f"the name of the host {host} was not found ({reason.strerror}); check the address, "
+            "and that this machine has a network"
+        )
+    return f"no connection to {host}: {words(reason)}"

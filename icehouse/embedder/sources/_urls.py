@@ -12,7 +12,7 @@ from urllib.parse import unquote, urljoin
 from icehouse.embedder.sources._kinds import Kind, files_of, kind_of_file, kind_of_folder, stem
 from icehouse.embedder.sources._listing import Entry, Layout, Listing, printable
 from icehouse.embedder.sources._manifest import list_rows
-from icehouse.embedder.sources._network import Network, words
+from icehouse.embedder.sources._network import Network, unreached, words
 from icehouse.embedder.sources._origins import Lost
 from icehouse.embedder.sources._paths import is_url
 from icehouse.embedder.sources._recent import Recent
@@ -73,11 +73,11 @@ def list_url(
     network = network or Network()
     if url.rpartition("/")[2].lower().endswith(".zip") and "::" not in url:
         url = f"zip://::{url}"
-    names = expand(url)
-    if len(names) > 1:
-        return _tars([(each, _open(each, network)) for each in names], url, labels)
-    place = _open(url, network)
     try:
+        names = expand(url)
+        if len(names) > 1:
+            return _tars([(each, _open(each, network)) for each in names], url, labels)
+        place = _open(url, network)
         kind = kind_of_file(posixpath.basename(place.path.partition("?")[0]))
         if kind is Kind.CSV:
             return _manifest(place, labels)
@@ -127,9 +127,14 @@ def _info(fs: Any, path: str) -> Mapping[str, Any]:
         info: Mapping[str, Any] = fs.info(path)
     except FileNotFoundError as error:
         # Over HTTP every failure comes as this; one of the server may pass.
-        status = getattr(error.__cause__, "status", None)
-        if isinstance(error.__cause__, TimeoutError) or (status is not None and status >= 500):
-            raise OSError(words(error.__cause__ or error)) from error
+        cause = error.__cause__
+        status = getattr(cause, "status", None)
+        if unreached(cause):
+            raise SourceError(f"{path} cannot be reached: {words(error)}") from error
+        if status in (401, 403):
+            raise PermissionError(words(error)) from error
+        if isinstance(cause, TimeoutError) or (status is not None and status >= 500):
+            raise OSError(words(error)) from error
         raise
     return info
 

@@ -34,6 +34,7 @@ from icehouse.store.care._check_layout import LOST
 from icehouse.store.care._compact import read_stones
 
 MIN_DIGITS = 4
+PART = re.compile(r"(#-?\d+(,-?\d+){3})?")  # what the key of a part has after that of its picture
 SHOWN = re.compile(r'"image_id": "([0-9a-f]{64})"')
 MEMORY = "knn"  # the head whose weights are the vectors that it was fitted on
 
@@ -71,7 +72,8 @@ def plan_forget(store: Store, images: Sequence[str] = (), dataset: str | None = 
     ----------
     store : Store
     images : sequence of str
-        Keys, or image_ids (or the beginning of one), of images that go from all datasets.
+        Keys, or image_ids (or the beginning of one), of images that go from all datasets. The
+        key of a picture also stands for the parts of it that were embedded.
     dataset : str, optional
         Instead of images: all that stands, or stood, in this dataset. Images that another
         dataset has stay, there.
@@ -89,7 +91,8 @@ def plan_forget(store: Store, images: Sequence[str] = (), dataset: str | None = 
     if dataset is None:
         rows = store.catalog.everything(["dataset", "key", "image_id"])
         vectors = np.unique(np.concatenate([np.empty(0, ID_DTYPE), *known.values()]))
-        ids = np.unique(ids_from_bytes(_find(rows, vectors, text) for text in images))
+        found = set[bytes]().union(*(_find(rows, vectors, text) for text in images))
+        ids = np.unique(ids_from_bytes(found))
         rows = rows.filter(pc.is_in(rows["image_id"], pa.array([i.tobytes() for i in ids])))
     else:
         rows = store.catalog.rows(dataset, ["dataset", "key", "image_id"])
@@ -143,15 +146,23 @@ def _holding(store: Store, features: FeatureShards, ids: IdArray) -> list[str]:
     return holding
 
 
-def _find(rows: pa.Table, vectors: IdArray, text: str) -> bytes:
-    """Return the image that has a key, or whose identity begins so, though it has a vector only."""
+def _find(rows: pa.Table, vectors: IdArray, text: str) -> set[bytes]:
+    """Return the image that has a key, and the parts of it.
+
+    Without such a key it is the one whose identity begins so, though it may have a vector only.
+    """
     rows = rows.filter(rows["image_id"].is_valid())
-    found = set(rows.filter(pc.equal(rows["key"], text))["image_id"].to_pylist())
-    if not found and len(text) >= MIN_DIGITS:
+    near = rows.filter(pc.starts_with(rows["key"], text))
+    by_key: dict[str, set[bytes]] = {}
+    for key, image in zip(near["key"].to_pylist(), near["image_id"].to_pylist(), strict=True):
+        if PART.fullmatch(key, len(text)):
+            by_key.setdefault(key, set()).add(image)
+    if not by_key and len(text) >= MIN_DIGITS:
         every = {i.tobytes() for i in vectors} | set(rows["image_id"].to_pylist())
-        found = {image for image in every if image.hex().startswith(text.lower())}
+        by_key[text] = {image for image in every if image.hex().startswith(text.lower())}
+    found = max(by_key.values(), key=len, default=set[bytes]())
     if len(found) == 1:
-        return bytes(found.pop())
+        return found.union(*by_key.values())
     if not found:
         raise LookupFailed(
             f"no image in the store has the key or the image_id {text!r}; "

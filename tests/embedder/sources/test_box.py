@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -81,26 +82,82 @@ def test_it_is_known_again_and_can_be_looked_at(folder: Path, store: Store) -> N
         assert image.size == (16, 24)
 
 
-def test_a_box_beyond_the_picture_is_an_error_of_its_row(folder: Path, store: Store) -> None:
-    path = manifest(folder, 'photo.png,x,"50,0,20,10"', 'photo.png,y,"0,0,60,40"')
+@pytest.mark.parametrize("box", ["50,0,20,10", "0,31,5,10", "-1,0,5,5", "0,-1,5,5", "60,40,1,1"])
+def test_a_box_beyond_the_picture_is_an_error_of_its_row(
+    folder: Path, store: Store, box: str
+) -> None:
+    path = manifest(folder, f'photo.png,x,"{box}"', 'photo.png,y,"0,0,60,40"')
     report = embed(store, list_source(path), "descriptor", dataset="d")
-    assert report.errors == {"corrupt": 1}
+    assert (report.encoded, report.errors) == (1, {"not-an-image": 1})
     [failure] = report.failures
-    assert failure.key == "photo.png#50,0,20,10"
-    assert "goes beyond the picture, which is 60x40" in failure.detail
+    assert failure.key == f"photo.png#{box}"
+    said = f"the box {box} (x,y,width,height) reaches beyond the picture, which is 60x40"
+    assert failure.detail == said
 
 
-@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "0,0,0,5", "-1,0,5,5", "1.5,2,3,4"])
-def test_what_is_no_box_is_refused(folder: Path, box: str) -> None:
-    path = manifest(folder, f'photo.png,x,"{box}"')
-    with pytest.raises(SourceError, match=r"row 1 has the box .* give x,y,width,height in pixels"):
-        list_source(path)
+NO_BOXES = ["1,2,3", "a,b,c,d", "0,0,0,5", "0,0,5,-5", "1.5,2,3,4", "[0, 0, 5, 5]", "9" * 5000]
+
+
+@pytest.mark.parametrize("box", NO_BOXES)
+def test_what_is_no_box_is_an_error_of_its_row(folder: Path, store: Store, box: str) -> None:
+    path = manifest(folder, f'photo.png,x,"{box}"', 'photo.png,y,"0,0,60,40"')
+    for encoded in (1, 0):
+        report = embed(store, list_source(path), "descriptor", dataset="d")
+        assert (report.encoded, report.errors) == (encoded, {"not-an-image": 1})
+        [failure] = report.failures
+        assert failure.key == f"photo.png#{box}"
+        assert failure.detail.startswith(f"{box!r} is no box; give x,y,width,height in pixels")
+
+
+@pytest.mark.parametrize(
+    "box", [[1.0, 2.0], [0.0, 0.0, math.nan, 5.0], [0.0, 0.0, math.inf, 5.0], [0.0, None, 5.0, 5.0]]
+)
+def test_a_list_that_is_no_box_is_an_error_of_its_row(folder: Path, box: list[float]) -> None:
+    pq.write_table(pa.table({"path": ["photo.png"], "box": [box]}), folder / "boxes.parquet")
+    [entry] = list_source(folder / "boxes.parquet").entries
+    assert entry.error == "not-an-image"
+    assert "is no box; give x,y,width,height" in (entry.detail or "")
+
+
+def test_where_no_box_can_be_used_one_is_named(folder: Path, store: Store) -> None:
+    path = manifest(folder, 'photo.png,x,"1,2,3"', 'photo.png,x,"4,5,6"')
+    with pytest.raises(SourceError, match=r"2 not-an-image, such as photo\.png#1,2,3 \("):
+        embed(store, list_source(path), "descriptor", dataset="d")
+
+
+def test_a_box_that_is_not_quoted_is_told_so(folder: Path) -> None:
+    with pytest.raises(SourceError, match=r"Expected 3 columns.* has to stand in quotes: \"x,y"):
+        list_source(manifest(folder, "photo.png,x,0,0,5,5"))
 
 
 def test_the_same_box_twice_is_refused(folder: Path) -> None:
     path = manifest(folder, 'photo.png,x,"0,0,5,5"', 'photo.png,y,"0, 0, 5, 5"')
     with pytest.raises(SourceError, match="rows 1 and 2 are both"):
         list_source(path)
+
+
+@pytest.mark.parametrize("column", ["bbox", "bounding_box", "Bounding Box", "boxes", "Box"])
+def test_a_column_that_may_have_been_meant_as_box_is_kept_and_told(
+    folder: Path, store: Store, column: str
+) -> None:
+    (folder / "boxes.csv").write_text(f'path,{column}\nphoto.png,"0,0,5,5"\n')
+    report = embed(store, list_source(folder / "boxes.csv"), "descriptor", dataset="d")
+    [row] = store.catalog.rows("d").to_pylist()
+    assert (row["key"], json.loads(row["extra"])) == ("photo.png", {column: "0,0,5,5"})
+    [note] = report.notes
+    assert note.startswith(f"the column {column!r} is kept as data and cuts nothing; where parts")
+
+
+@pytest.mark.parametrize("header", ["path,box,bbox", "path,box,inbox", "path,x,inbox"])
+def test_other_columns_cause_no_note(folder: Path, header: str) -> None:
+    (folder / "boxes.csv").write_text(f"{header}\nphoto.png,,1\n")
+    assert list_source(folder / "boxes.csv").notes == ()
+
+
+def test_several_rows_of_a_picture_say_what_parts_need(folder: Path) -> None:
+    (folder / "boxes.csv").write_text('path,bbox\nphoto.png,"0,0,5,5"\nphoto.png,"1,1,5,5"\n')
+    with pytest.raises(SourceError, match=r"rows 1 and 2 are both .* the column 'bbox' is kept"):
+        list_source(folder / "boxes.csv")
 
 
 def test_parquet_may_hold_lists(folder: Path) -> None:

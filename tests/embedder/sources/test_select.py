@@ -104,6 +104,14 @@ def test_what_is_left_out_is_not_gone(store: Store, folder: Path) -> None:
     assert freeze(store, list_source(folder)).reused == 10
 
 
+def test_what_is_closed_is_not_gone_from_a_part(store: Store, folder: Path) -> None:
+    freeze(store, list_source(folder))
+    (folder / "dog").rename(folder.with_name("away"))
+    (folder / "dog").symlink_to("nowhere")
+    report = freeze(store, chosen(folder, include=["cat/*"]))
+    assert (report.inputs, report.reused, report.gone, report.errors) == (6, 6, 0, {})
+
+
 def test_a_part_grows_to_the_whole_and_nothing_is_encoded_twice(store: Store, folder: Path) -> None:
     counts = [freeze(store, chosen(folder, sample=number)).encoded for number in (3, 3, 8)]
     assert counts == [3, 0, 5]

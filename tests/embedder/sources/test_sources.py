@@ -192,9 +192,12 @@ def test_a_folder_without_permission_is_a_typed_entry(tmp_path: Path) -> None:
     tree(tmp_path, "cat/1.png", "dog/2.png")
     (tmp_path / "dog").chmod(0)
     try:
-        assert only(tmp_path, "dog").error is not None
+        entry = only(tmp_path, "dog")
+        assert list_folder(tmp_path).closed == {"dog"}
     finally:
         (tmp_path / "dog").chmod(0o700)
+    assert entry.error is ImageErrorKind.UNREADABLE
+    assert entry.detail == "no permission to read this folder"
 
 
 @pytest.mark.skipif(ROOT, reason="root may read everything")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import tarfile
 import threading
 import time
@@ -19,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from aiohttp import ClientConnectorDNSError
+from aiohttp.client_reqrep import ConnectionKey
 from PIL import Image
 
 from icehouse.embedder import (
@@ -209,8 +212,49 @@ def test_a_listing_that_fails_is_a_source_error(site: Site) -> None:
     site.faults = {"/x.csv": ("stall", 3)}
     with pytest.raises(SourceError, match=r"cannot be read as a table: no answer within 0\.5 s"):
         list_source(f"{site.url}/x.csv", network=SOON)
-    with pytest.raises(SourceError, match=r"cannot be listed|nothing at"):
-        list_source("http://127.0.0.1:1/p/", network=SOON)
+
+
+@pytest.mark.parametrize(
+    "name", ["p/", "1.png", "x.csv", "x.tar", "x-{0..1}.tar", "x.parquet", "x.zip"]
+)
+def test_a_server_that_refuses_the_connection_is_told_from_nothing_there(name: str) -> None:
+    with pytest.raises(
+        SourceError, match=r"the connection to 127\.0\.0\.1:1 was refused; check the address, and"
+    ):
+        list_source(f"http://127.0.0.1:1/{name}", network=SOON)
+
+
+class Nameless(fsspec.AbstractFileSystem):  # type: ignore[misc]
+    """A file system whose host has no name that is known, as the one for HTTP says it."""
+
+    protocol = "nameless"
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        key = ConnectionKey("nowhere", 80, False, True, None, None, None)
+        unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise FileNotFoundError(path) from ClientConnectorDNSError(key, unknown)
+
+
+def test_a_host_that_nobody_knows_is_told_from_nothing_there() -> None:
+    fsspec.register_implementation("nameless", Nameless, clobber=True)
+    with pytest.raises(
+        SourceError, match=r"the host nowhere was not found \(Name or .*\); check the address, and"
+    ):
+        list_source("nameless://x/1.png", network=SOON)
+
+
+def test_a_server_that_forbids_is_told_from_nothing_there(site: Site) -> None:
+    site.faults = {"/1.png": (403, 9)}
+    with pytest.raises(SourceError, match=r"1\.png cannot be listed: 403"):
+        list_source(f"{site.url}/1.png", network=SOON)
+    assert site.faults == {"/1.png": (403, 8)}
+
+
+def test_a_server_that_refuses_the_connection_is_an_error_of_its_images(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path\nhttp://127.0.0.1:1/1.png\n")
+    [entry] = list_source(tmp_path / "list.csv", network=SOON).entries
+    assert entry.error == "unreadable"
+    assert "the connection to 127.0.0.1:1 was refused" in (entry.detail or "")
 
 
 def test_a_manifest_names_files_beside_it_and_elsewhere(site: Site, tmp_path: Path) -> None:
@@ -255,6 +299,15 @@ def test_a_tar_is_read_by_blocks_in_order(site: Site) -> None:
     assert data(listing) == {f"{name}.png": content for name, content in members.items()}
     read = Counter(asked for method, _, asked in site.asked if method == "GET")
     assert max(read.values()) <= 2  # once for the listing, once for the images
+
+
+def test_a_tar_of_few_blocks_is_fetched_once(site: Site) -> None:
+    tar = tar_of(**{f"{number:02d}": png(number) for number in range(20)})
+    assert 2 < len(tar) / BLOCK < remote.BLOCKS_KEPT
+    site.files = {"/x.tar": tar}
+    assert len(data(list_source(f"{site.url}/x.tar", network=IN_BLOCKS))) == 20
+    asked = Counter(asked for method, _, asked in site.asked if method == "GET")
+    assert set(asked.values()) == {1}
 
 
 def test_a_tar_that_stalls_now_and_then_is_read(site: Site) -> None:

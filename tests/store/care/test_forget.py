@@ -147,6 +147,40 @@ def test_flags_that_show_it_are_removed_and_others_stay(damaged: Store, chosen: 
     assert len(list((folder.parent / "other").glob("flags.*"))) == 4
 
 
+PARTS = ("a.png#0,0,5,5", "a.png#-1,0,5,5")
+OTHERS = ("b.png#0,0,5,5", "a.png#1,2,3", "a.png#0,0,5,5.png", "deep/a.png#0,0,5,5", "A.png")
+
+
+@pytest.mark.parametrize(
+    ("keys", "name", "gone"),
+    [
+        ([*PARTS, *OTHERS], "a.png", PARTS),
+        (["a.png", *PARTS, *OTHERS], "a.png", ("a.png", *PARTS)),
+        (["a.png", *PARTS, *OTHERS], PARTS[0], PARTS[:1]),
+        (["a.png", *PARTS, *OTHERS], "own identity", ("a.png",)),
+    ],
+    ids=["only parts", "a picture and its parts", "one part", "by its identity"],
+)
+def test_a_picture_stands_for_its_parts(
+    store: Store, keys: list[str], name: str, gone: tuple[str, ...]
+) -> None:
+    rows = [CatalogRow(key, image_id=image_id(key.encode())) for key in keys]
+    store.catalog.append("boxes", rows)
+    plan = plan_forget(store, [image_id(b"a.png").hex() if name == "own identity" else name])
+    assert sorted(plan.rows) == sorted(("boxes", key) for key in gone)
+    assert set(plan.images) == {image_id(key.encode()).hex() for key in gone}
+    forget(store, plan)
+    assert sorted(store.catalog.rows("boxes")["key"].to_pylist()) == sorted(set(keys) - set(gone))
+
+
+def test_parts_of_one_name_in_two_datasets_that_differ_are_refused(store: Store) -> None:
+    for dataset in ("one", "two"):
+        rows = [CatalogRow(PARTS[0], image_id=image_id(dataset.encode()))]
+        store.catalog.append(dataset, [*rows, CatalogRow(PARTS[1], image_id=image_id(b"same"))])
+    with pytest.raises(LookupFailed, match=r"'a\.png' is several images: .*longer image_id"):
+        plan_forget(store, ["a.png"])
+
+
 def test_a_source_that_still_has_it_brings_it_back_as_new(
     damaged: Store, chosen: bytes, embed_again: Embed
 ) -> None:
