@@ -23,8 +23,8 @@ SURFACE = {
     "icehouse.store": [
         "FORMAT_VERSION", "STORE_MANIFEST", "Catalog", "CatalogRow", "FeatureMatrix",
         "FeatureShards", "Files", "Finding", "FsckReport",
-        "IdArray", "LabelEvent", "LabelLog", "Oblivion", "Place", "Store", "Task", "check_name",
-        "files_at", "forget", "fsck",
+        "IdArray", "LabelEvent", "LabelLog", "Oblivion", "Place", "RangeFile", "Store", "Task",
+        "check_name", "files_at", "forget", "fsck",
         "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "plan_forget",
         "positions",
         "record_claims",

@@ -14,6 +14,7 @@ from icehouse.store._ids import (
     positions,
 )
 from icehouse.store._labels import LabelEvent, LabelLog, Task
+from icehouse.store._range_file import RangeFile
 from icehouse.store._search import nearest, unit
 from icehouse.store._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
 from icehouse.store.care import Finding, FsckReport, Oblivion, forget, fsck, plan_forget
@@ -33,6 +34,7 @@ __all__ = [
     "LabelLog",
     "Oblivion",
     "Place",
+    "RangeFile",
     "Store",
     "Task",
     "check_name",

@@ -6,18 +6,19 @@ and to S3 its connections have shorter ones, after which they are tried again.
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from icehouse.errors import MissingExtra, UsageError
 from icehouse.store._files import Files, Read
+from icehouse.store._range_file import RangeFile
 from icehouse.store._remote_errors import reading, shown, writing
 
 SECONDS = 120.0
@@ -70,7 +71,7 @@ class RemoteFiles(Files):
         part: bool = False,
     ) -> pa.NativeFile:
         if part and (size := self._size(name)) > SMALL:
-            return pa.PythonFile(_Part(self, name, size), mode="r")
+            return pa.PythonFile(RangeFile(partial(self.read_part, name), size), mode="r")
         return pa.BufferReader(self.read(name))
 
     def read(self, name: str) -> bytes:
@@ -186,33 +187,6 @@ class RemoteFiles(Files):
         limit = self._seconds + size / SLOWEST
         work = getattr(self._fs, f"_{method}")
         return sync(self._fs.loop, work, *arguments, timeout=limit, **options)
-
-
-class _Part(io.RawIOBase):
-    """A remote file of which each read is a request; Arrow asks for whole ranges."""
-
-    def __init__(self, files: RemoteFiles, name: str, size: int) -> None:
-        self._files, self._name, self._size = files, name, size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        end = self._size if size < 0 else min(self._at + size, self._size)
-        start, self._at = self._at, max(end, self._at)
-        return self._files.read_part(self._name, start, end) if start < end else b""
 
 
 def _opened(url: str, seconds: float) -> tuple[Any, str]:

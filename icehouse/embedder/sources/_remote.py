@@ -14,6 +14,7 @@ from icehouse.embedder.sources._network import Network, words
 from icehouse.embedder.sources._origins import FileBytes
 from icehouse.embedder.sources._recent import Recent
 from icehouse.errors import ImageError, ImageErrorKind, MissingExtra, SourceError, UsageError
+from icehouse.store import RangeFile
 
 BLOCKS_KEPT = 8
 TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified",
@@ -127,7 +128,7 @@ class RemoteBlob:
 
     def file(self) -> io.BufferedIOBase:
         """Return it as a file object."""
-        return io.BufferedReader(_Reader(self), 2**16)
+        return io.BufferedReader(RangeFile(self._range, self.size, self.network.block), 2**16)
 
     def _block(self, number: int) -> bytes:
         data = self.recent.get((self.name, number), lambda: self._fetch(number))
@@ -141,6 +142,9 @@ class RemoteBlob:
         end = min(start + self.network.block, self.size)
         return self.network.call(lambda: self._part(start, end))
 
+    def _range(self, start: int, end: int) -> bytes:
+        return self.read(start, end - start)
+
     def _part(self, start: int, end: int) -> bytes:
         data: bytes = self.fs.cat_file(self.path, start=start, end=end)
         if len(data) > end - start:
@@ -148,34 +152,6 @@ class RemoteBlob:
         if len(data) < end - start:
             raise OSError(f"{len(data)} of {end - start} bytes came")
         return data
-
-
-class _Reader(io.RawIOBase):
-    """A blob as a file object."""
-
-    def __init__(self, blob: RemoteBlob) -> None:
-        self._blob = blob
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._blob.size}[whence]
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._blob.read(self._at, min(len(buffer), self._blob.network.block))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
 
 def _nanoseconds(value: object) -> int | None:
