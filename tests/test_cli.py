@@ -296,18 +296,18 @@ def test_zero_shot_asks_for_the_classes_of_the_task(seen_by_clip):
 
 def test_zero_shot_takes_captions_from_the_command_line_and_from_files(seen_by_clip):
     said = ("--captions", "a round thing", "--captions", "stripes=a zebra")
-    answers = lines(seen_by_clip, "zero-shot", "-s", "clip.icehouse", *said, "--out", "found")
+    answers = lines(seen_by_clip, "zero-shot", "-s", "clip.icehouse", *said, "--out", "asked")
     assert set(answers[0]["probabilities"]) == {"a round thing", "stripes"}
-    assert [file.name for file in (seen_by_clip / "found").iterdir()] == ["answers.csv"]
+    assert [file.name for file in (seen_by_clip / "asked").iterdir()] == ["answers.csv"]
     (seen_by_clip / "prompts.txt").write_text("a round thing=a round thing\nstripes=a zebra\n")
     (seen_by_clip / "templates.txt").write_text("{}\n")
     from_files = lines(
         seen_by_clip, "zero-shot", "-s", "clip.icehouse", "--prompts", "prompts.txt",
-        "--templates", "templates.txt", "--out", "found",
+        "--templates", "templates.txt", "--out", "asked",
     )  # fmt: skip
     assert from_files == answers
     other = lines(
-        seen_by_clip, "zero-shot", "-s", "clip.icehouse", *said, "--out", "found",
+        seen_by_clip, "zero-shot", "-s", "clip.icehouse", *said, "--out", "asked",
         "--templates", "templates.txt", "--template", "a photo of {}",
     )  # fmt: skip
     assert other != answers

@@ -178,6 +178,7 @@ def _task(store: Store, name: str | None, prompts: Prompts | None) -> Task | Non
         tasks = store.labels.tasks() if store.has_labels else []
         if prompts is not None:
             return tasks[0] if len(tasks) == 1 and tasks[0].kind != MULTI else None
+        store.require_labels()
         if not tasks:
             raise UsageError(
                 "there is nothing to compare images with: the store has no task whose classes "

@@ -282,6 +282,16 @@ def test_without_captions_and_labels_there_is_nothing_to_ask(copied: Store, clip
     assert zero_shot(unlabelled, clip, CAPTIONS).task is None
 
 
+def test_a_store_at_a_url_is_asked_for_its_labels_only_without_captions(
+    captioned: Store, clip: str
+) -> None:
+    elsewhere = Store(str(captioned.path), captioned.files)
+    elsewhere.labels_url = None  # as where no --labels was given
+    with pytest.raises(UsageError, match=r"need a database.* Give its URL with --labels"):
+        zero_shot(elsewhere, clip)
+    assert len(zero_shot(elsewhere, clip, CAPTIONS)) == 43
+
+
 def test_a_multi_label_task_is_refused_where_it_is_meant(copied: Store, clip: str) -> None:
     copied.labels.ensure_task("many", "multi", ["disc", "stripes"])
     with pytest.raises(UsageError, match="'many' gives an image any number of labels"):
