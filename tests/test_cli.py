@@ -270,3 +270,61 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+@pytest.fixture(scope="module")
+def seen_by_clip(photos, clip_folder):
+    """The photos in a store of their own, under a small CLIP and the descriptor."""
+    run(photos, "embed", "photos", "-s", "clip.icehouse", "-e", f"clip:local-dir:{clip_folder}")
+    run(photos, "embed", "photos", "-s", "clip.icehouse", "-e", "descriptor")
+    run(photos, "fit-head", "-s", "clip.icehouse", "--head", "knn", "-e", "descriptor")
+    return photos
+
+
+def test_zero_shot_asks_for_the_classes_of_the_task(seen_by_clip):
+    shown = run(seen_by_clip, "zero-shot", "-s", "clip.icehouse", "--top", "2")
+    assert "40 images answered; the first 2" in shown
+    assert "agrees with head knn" in shown
+    answers = lines(seen_by_clip, "zero-shot", "-s", "clip.icehouse")
+    assert len(answers) == 40
+    assert answers[0]["labels"] == ["disc"]
+    assert sum(answers[0]["probabilities"].values()) == pytest.approx(1)
+    folder = next((seen_by_clip / "clip.icehouse" / "zero-shot").glob("*/photos"))
+    assert sorted(file.name for file in folder.iterdir()) == ["answers.csv", "differences.csv"]
+    assert "foreign-file" not in run(seen_by_clip, "fsck", "-s", "clip.icehouse")
+
+
+def test_zero_shot_takes_captions_from_the_command_line_and_from_files(seen_by_clip):
+    said = ("--captions", "a round thing", "--captions", "stripes=a zebra")
+    answers = lines(seen_by_clip, "zero-shot", "-s", "clip.icehouse", *said, "--out", "asked")
+    assert set(answers[0]["probabilities"]) == {"a round thing", "stripes"}
+    assert [file.name for file in (seen_by_clip / "asked").iterdir()] == ["answers.csv"]
+    (seen_by_clip / "prompts.txt").write_text("a round thing=a round thing\nstripes=a zebra\n")
+    (seen_by_clip / "templates.txt").write_text("{}\n")
+    from_files = lines(
+        seen_by_clip, "zero-shot", "-s", "clip.icehouse", "--prompts", "prompts.txt",
+        "--templates", "templates.txt", "--out", "asked",
+    )  # fmt: skip
+    assert from_files == answers
+    other = lines(
+        seen_by_clip, "zero-shot", "-s", "clip.icehouse", *said, "--out", "asked",
+        "--templates", "templates.txt", "--template", "a photo of {}",
+    )  # fmt: skip
+    assert other != answers
+
+
+@pytest.mark.parametrize(
+    ("store", "words", "message"),
+    [
+        ("clip", ("--captions", "a", "--prompts", "b.txt"), "--captions or --prompts FILE, not"),
+        ("clip", ("--captions", "a"), "--captions: one class only, 'a'"),
+        ("clip", ("-e", "descriptor"), "not words: it has no text tower. In this store"),
+        ("photos", (), "no encoder of the store takes words; it has: descriptor"),
+    ],
+    ids=["both", "one class", "descriptor", "no clip"],
+)
+def test_zero_shot_says_what_it_cannot_do(seen_by_clip, store, words, message):
+    done = process(seen_by_clip, "zero-shot", "-s", f"{store}.icehouse", *words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr

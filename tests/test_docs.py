@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shlex
+import shutil
 import sys
 import tarfile
 import zipfile
@@ -20,8 +21,8 @@ NOT_OURS = ("git ", "make ", "pip ", "export ")
 
 
 @pytest.fixture
-def workplace(pictures, tmp_path):
-    """photos/fields and photos/roads, new/ with two images, and the manifest of the tutorial."""
+def workplace(pictures, clip_folder, tmp_path):
+    """photos/fields and photos/roads, new/ with an image, a small CLIP, and files of the docs."""
     for kind, name in (("disc", "fields"), ("stripes", "roads")):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for number in range(20):
@@ -33,6 +34,10 @@ def workplace(pictures, tmp_path):
         image.rotate(90).save(tmp_path / "new" / "a.png")
     tutorial = (ROOT / "docs" / "tutorial.md").read_text()
     (tmp_path / "photos.csv").write_text(blocks(tutorial, "csv")[0])
+    shutil.copytree(clip_folder, tmp_path / "weights" / "clip")
+    words = (ROOT / "docs" / "zero-shot.md").read_text()
+    (tmp_path / "prompts.txt").write_text(blocks(words, "text")[0])
+    (tmp_path / "templates.txt").write_text("a photo of {}.\na drawing of {}.\n")
     in_depth = (ROOT / "docs" / "embedding.md").read_text()
     (tmp_path / "boxes.csv").write_text(blocks(in_depth, "csv")[0])
     with contextlib.chdir(tmp_path):
@@ -105,6 +110,13 @@ def test_python_of_the_readme_runs(workplace, capsys):
         exec(compile(block, "README.md", "exec"), names)
     assert names["vectors"].shape == (40, 352)
     assert float(capsys.readouterr().out.splitlines()[0]) > 0.9
+
+
+def test_python_about_captions_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/zero-shot.md", monkeypatch, capsys)
+    [block] = blocks((ROOT / "docs" / "zero-shot.md").read_text(), "python")
+    exec(compile(block, "zero-shot.md", "exec"), {})
+    assert 0 <= float(capsys.readouterr().out.split()[0]) <= 1
 
 
 def test_make_targets_of_the_readme_exist():

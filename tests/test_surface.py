@@ -35,11 +35,12 @@ SURFACE = {
         "ENGINES", "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder",
         "EncoderRequest", "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "LocalFile",
         "Network", "Opened", "Origin", "PictureOptions", "PreprocessSpec", "Rehearsal",
-        "Selection", "Speed", "ViewOptions", "choose_encoder", "decode", "embed", "enough",
+        "Selection", "Speed", "TextEncoder", "ViewOptions", "choose_encoder",
+        "choose_text_encoder", "decode", "embed", "enough",
         "find_request",
         "list_folder", "list_lines", "list_manifest", "list_source", "one_torch_thread",
         "open_encoder", "open_on", "probe", "read_again", "read_file", "rehearse",
-        "reopen_encoder", "select", "similarity", "spoken",
+        "reopen_encoder", "reopen_text_encoder", "select", "similarity", "spoken",
     ],
     "icehouse.embedder.sources": [
         "Entry", "FileBytes", "Listing", "LocalFile", "Network", "Origin", "Selection",
@@ -54,16 +55,18 @@ SURFACE = {
         "out_of_fold", "save_head", "scale", "training_set",
     ],
     "icehouse.review": [
-        "Flag", "FlagReport", "FlagSettings", "Found", "Neighbour", "Prediction", "Reason", "flag",
-        "neighbours", "predict_dataset", "predict_files", "uncertainty", "vectors_of",
-        "write_flags",
+        "CaptionClassifier", "Flag", "FlagReport", "FlagSettings", "Found", "Neighbour",
+        "Prediction", "Reason", "ZeroShotAnswer", "ZeroShotOptions", "ZeroShotReport", "flag",
+        "neighbours", "parse_captions", "predict_dataset", "predict_files", "read_prompts",
+        "read_templates", "uncertainty", "vectors_of", "write_flags", "write_zero_shot",
+        "zero_shot",
     ],
     "icehouse.report": [
         "DatasetSummary", "EmbedProgress", "EncoderSummary", "Overview", "TaskSummary",
         "contact_sheet", "counts_table", "embed_table", "flags_table", "forget_table",
         "fsck_table", "heads_table",
         "neighbours_table", "overview", "overview_tables", "predictions_table",
-        "rehearsal_table",
+        "rehearsal_table", "zero_shot_tables",
     ],
 }  # fmt: skip
 

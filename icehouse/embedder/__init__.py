@@ -10,6 +10,7 @@ from icehouse.embedder._pictures import MIN_COSINE, similarity
 from icehouse.embedder._rehearse import Rehearsal, rehearse
 from icehouse.embedder._report import EmbedReport, Failure, Speed
 from icehouse.embedder._spec import EncoderSpec, PictureOptions, PreprocessSpec
+from icehouse.embedder._text import TextEncoder, choose_text_encoder, reopen_text_encoder
 from icehouse.embedder._threads import one_torch_thread
 from icehouse.embedder._views import ViewOptions
 from icehouse.embedder.sources import (
@@ -50,8 +51,10 @@ __all__ = [
     "Rehearsal",
     "Selection",
     "Speed",
+    "TextEncoder",
     "ViewOptions",
     "choose_encoder",
+    "choose_text_encoder",
     "decode",
     "embed",
     "enough",
@@ -68,6 +71,7 @@ __all__ = [
     "read_file",
     "rehearse",
     "reopen_encoder",
+    "reopen_text_encoder",
     "select",
     "similarity",
     "spoken",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +24,62 @@ from icehouse.embedder._spec import INTERPOLATIONS, RESIZE_MODES, PreprocessSpec
 from icehouse.embedder._torch_encoder import Network, TorchEncoder
 from icehouse.errors import EncoderError, UnknownEncoder, WeightsError
 
+TEXTS_AT_ONCE = 256
+
 
 class ClipEncoder(TorchEncoder):
-    """A CLIP model: images and texts in one space, both of length 1."""
+    """A CLIP model: images and texts in one space, both of length 1.
 
-    def __init__(self, network: Network, request: EncoderRequest, tokenizer: Any) -> None:
+    Parameters
+    ----------
+    network : Network
+    request : EncoderRequest
+    tokenizer : callable
+        Loads what turns texts into tokens. Images do not wait for it.
+    """
+
+    def __init__(
+        self, network: Network, request: EncoderRequest, tokenizer: Callable[[], Any]
+    ) -> None:
+        model: Any = network.module
+        # Before all is cast: what bfloat16 rounds off the logarithm would be 0.8 % of the scale.
+        self.logit_scale = float(model.logit_scale.exp().item())
+        self._name = request.name
+        self._load_tokenizer = tokenizer
         super().__init__(network, request)
-        self._tokenizer = tokenizer
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        try:
+            with explained(self._name):
+                return self._load_tokenizer()
+        except ImportError as error:  # open_clip leaves what other tokenizers need to the user
+            raise EncoderError(
+                f"the tokenizer of {self._name} needs a package that is not installed: "
+                f"{error}. Install it with pip; for tokenizers of Hugging Face it is transformers"
+            ) from error
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Turn texts into vectors, float32 of shape (len(texts), D) and length 1."""
-        tokens = self._tokenizer(list(texts)).to(self.device)
+        """Turn texts into vectors, float32 of shape (len(texts), D) and length 1.
+
+        The text tower runs where and in what precision the image tower does. A text of more
+        tokens than the model has places for (77 as a rule) is cut, as open_clip does it.
+
+        Raises
+        ------
+        WeightsError
+            The tokenizer that the model's configuration names cannot be loaded.
+        EncoderError
+            It needs a package that is not installed.
+        """
         network: Any = self.module
-        vectors = network.encode_text(tokens).float()
-        return torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
+        vectors = np.empty((len(texts), self.spec.dim), np.float32)
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            some = list(texts[start : start + TEXTS_AT_ONCE])
+            raw = network.encode_text(self._tokenizer(some).to(self.device)).float()
+            vectors[start : start + len(some)] = torch.nn.functional.normalize(raw, dim=1).cpu()
+        return vectors
 
 
 def load(request: EncoderRequest) -> ClipEncoder:
@@ -48,7 +90,6 @@ def load(request: EncoderRequest) -> ClipEncoder:
         if rest.startswith(LOCAL):
             architecture, config = "local", _read_config(Path(rest.removeprefix(LOCAL)))
             model = open_clip.create_model(rest, require_pretrained=True)
-            tokenizer = open_clip.get_tokenizer(rest)
         else:
             architecture, _, tag = rest.partition("/")
             config = _named_config(architecture, tag)
@@ -62,10 +103,11 @@ def load(request: EncoderRequest) -> ClipEncoder:
                     require_pretrained=True,
                     force_quick_gelu=config.get("quick_gelu", False),
                 )
-            tokenizer = open_clip.get_tokenizer(architecture)
         preprocess = preprocess_spec(model.visual.preprocess_cfg)
     network = Network("clip", architecture, config, model, model.encode_image, preprocess, "l2")
-    return ClipEncoder(network, request, tokenizer)
+    # Of a folder the whole name, so that the tokenizer's files are looked for there too.
+    named = rest if rest.startswith(LOCAL) else architecture
+    return ClipEncoder(network, request, partial(open_clip.get_tokenizer, named))
 
 
 def preprocess_spec(config: dict[str, Any]) -> PreprocessSpec:

@@ -20,6 +20,7 @@ from icehouse.report._tables import (
     predictions_table,
     rehearsal_table,
 )
+from icehouse.report._zero_shot import zero_shot_tables
 
 __all__ = [
     "DatasetSummary",
@@ -39,4 +40,5 @@ __all__ = [
     "overview_tables",
     "predictions_table",
     "rehearsal_table",
+    "zero_shot_tables",
 ]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from icehouse.errors import UsageError
 from icehouse.heads import StoredHead, datasets_of, folds_of, list_heads, load_head, training_set
 from icehouse.review import _reasons
+from icehouse.review._honest import honest_proba
 from icehouse.review._neighbours import Neighbour, near_labelled
 from icehouse.review._reasons import FlagSettings, Reason
 from icehouse.review._records import Flag, FlagReport
@@ -129,13 +130,7 @@ def _judge(store: Store, stored: StoredHead, folds: int) -> _Judged:
     scope = _in_scope(store, data.ids, datasets_of(store, card.task, card.training["dataset"]))
     rows = np.flatnonzero(positions(features.ids, scope) >= 0)
     features = FeatureMatrix(features.encoder_id, features.ids[rows], features.vectors[rows])
-    where = positions(features.ids, honest.ids)
-    folded = where >= 0
-    proba = np.empty((len(features), len(card.classes)), np.float32)
-    proba[folded] = honest.proba[where[folded]]
-    if not folded.all():
-        rest = FeatureMatrix(features.encoder_id, features.ids[~folded], features.vectors[~folded])
-        proba[~folded] = stored.predict_proba(rest)
+    proba, folded = honest_proba(stored, honest, features)
     answered = _indicator(stored, stored.head.decide(proba))
     at = positions(features.ids, data.ids)
     given = np.where((at >= 0)[:, None], _indicator(stored, data.y)[at], answered)
@@ -177,10 +172,7 @@ def _votes(
     """Return the answers of each other head, as indicators of shape (n, n_classes)."""
     votes = []
     for other in others:
-        honest = folds_of(store, other, folds=folds)
-        proba = other.predict_proba(images.features)
-        where = positions(images.ids, honest.ids)
-        proba[where >= 0] = honest.proba[where[where >= 0]]
+        proba, _ = honest_proba(other, folds_of(store, other, folds=folds), images.features)
         votes.append(_indicator(stored, other.head.decide(proba)))
     return votes
 

@@ -256,16 +256,6 @@ def test_vectors_of_clip_have_length_one(opened: Opened, photos: list[np.ndarray
     np.testing.assert_allclose(lengths, 1, atol=1e-5)
 
 
-def test_texts_of_clip_are_in_the_space_of_its_images(opened: Opened) -> None:
-    encoder: Any = opened("clip-folder")
-    texts = ["a dog", "a photograph of the sea", ""]
-    vectors = encoder.encode_text(texts)
-    assert vectors.dtype == np.float32
-    assert vectors.shape == (3, encoder.spec.dim)
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(encoder.encode_text(texts[1:2])[0], vectors[1], atol=1e-5)
-
-
 def test_descriptor_has_three_parts_of_length_one(opened: Opened, photos: list[np.ndarray]) -> None:
     encoder = opened("descriptor")
     vectors = encoder.encode(batch_of(encoder, photos[:8]))

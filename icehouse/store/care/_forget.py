@@ -36,6 +36,7 @@ from icehouse.store.care._compact import read_stones
 MIN_DIGITS = 4
 PART = re.compile(r"(#-?\d+(,-?\d+){3})?")  # what the key of a part has after that of its picture
 SHOWN = re.compile(r'"image_id": "([0-9a-f]{64})"')
+IDENTITY = re.compile(rb"[0-9a-f]{64}")
 MEMORY = "knn"  # the head whose weights are the vectors that it was fitted on
 
 
@@ -52,8 +53,9 @@ class Oblivion:
     vectors : dict
         How many go, by encoder_id.
     removed : tuple of str
-        Files that show images or hold vectors: flags, out-of-fold probabilities and kNN heads
-        that may know them, and ``lost+found/``. They are removed at once.
+        Files that show images or hold vectors: flags, answers of zero-shot, out-of-fold
+        probabilities and kNN heads that may know them, and ``lost+found/``. They are removed at
+        once.
     heads : tuple of str
         Other heads that may have been fitted on them, as ``task/name``. They stay.
     """
@@ -186,7 +188,7 @@ def _only_here(store: Store, dataset: str) -> IdArray:
 def _traces(store: Store, ids: IdArray, encoders: Collection[str]) -> tuple[list[str], list[str]]:
     """Return the files that show images or hold their vectors, and the heads that may know them."""
     files, images = store.files, {i.tobytes().hex() for i in ids}
-    removed = [name for name in files.walk() if name.startswith(f"{LOST}/")] if images else []
+    removed = [n for n in files.walk() if _shows(store, n, images)] if images else []
     heads = []
     tasks = files.folders("heads") if images else []
     if tasks:
@@ -213,6 +215,14 @@ def _traces(store: Store, ids: IdArray, encoders: Collection[str]) -> tuple[list
                 removed += [n for n in names if bare(n).startswith("oof")]
                 heads.append(f"{task}/{head}")
     return removed, heads
+
+
+def _shows(store: Store, name: str, images: Collection[str]) -> bool:
+    """Whether a file outside of heads is, or may be, one that shows images."""
+    if name.startswith("zero-shot/"):
+        named = {i.decode() for i in IDENTITY.findall(store.files.read(name))}
+        return not named.isdisjoint(images)
+    return name.startswith(f"{LOST}/")
 
 
 def _card(store: Store, folder: str) -> dict[str, Any] | None:

@@ -181,6 +181,22 @@ def test_parts_of_one_name_in_two_datasets_that_differ_are_refused(store: Store)
         plan_forget(store, ["a.png"])
 
 
+def test_answers_by_captions_that_show_it_are_removed_and_others_stay(
+    damaged: Store, chosen: bytes
+) -> None:
+    shown = "zero-shot/clip-0/{}/{}.csv".format
+    for task, image in (("shapes", chosen), ("other", image_id(b"other"))):
+        for name in ("answers", "differences"):
+            damaged.files.commit(shown(task, name), f"key,image_id\nx,{image.hex()}\n".encode())
+    assert "foreign-file" not in {f.kind for f in fsck(damaged.path).findings}
+    assert shown("shapes", "answers") in plan_forget(damaged, [KEY]).removed
+    forget_these(damaged, KEY)
+    assert [n for n in damaged.files.walk() if n.startswith("zero-shot/")] == [
+        shown("other", "answers"),
+        shown("other", "differences"),
+    ]
+
+
 def test_a_source_that_still_has_it_brings_it_back_as_new(
     damaged: Store, chosen: bytes, embed_again: Embed
 ) -> None:
