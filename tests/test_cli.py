@@ -212,6 +212,8 @@ WRONG = [
     (["embed", "nowhere.tar", "-s", "x"], 1, "nowhere.tar cannot be read"),
     (["embed", "nothing://x", "-s", "x"], 1, "Protocol not known"),
     (["embed", "photos", "-s", "x", "--include", "bird/*"], 2, "fits --include and --exclude"),
+    (["embed", "photos", "-s", "x", "--augment", "flip"], 2, "with --views N too"),
+    (["embed", "photos", "-s", "x", "--views-for", "minority"], 2, "with --views N too"),
     (["embed", "photos", "-s", "full"], 2, "exists and is not a store"),
     (["embed", "photos", "-s", "y", "-e", "resnet"], 1, "no encoder 'resnet'"),
     (["embed", "photos", "-s", "x", "-e", "timm:local-dir:empty"], 1, "no config.json"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from icehouse.store import Store
 
 DEFAULT_ENCODER = "clip:ViT-B-32/laion2b_s34b_b79k"
+AUGMENT = "flip,rotate,crop,colour"
 
 
 @app.command()
@@ -107,11 +108,12 @@ def embed(
         int, typer.Option(min=0, help="Augmented views of each image, for training.")
     ] = 0,
     augment: Annotated[
-        str, typer.Option(help="How a view is made: of flip,rotate,crop,colour.")
-    ] = "flip,rotate,crop,colour",
+        str | None, typer.Option(help=f"How a view is made: of {AUGMENT}. Default: all of it.")
+    ] = None,
     views_for: Annotated[
-        str, typer.Option(help="all, or minority: as many as balance the classes.")
-    ] = "all",
+        str | None,
+        typer.Option(help="all, or minority: as many as balance the classes. Default: all."),
+    ] = None,
     dry_run: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Measure the speed on N images, and write nothing."),
@@ -136,6 +138,12 @@ def embed(
     from icehouse.report import EmbedProgress, embed_table, rehearsal_table
     from icehouse.store import STORE_MANIFEST, Store, files_at
 
+    if not views and (augment is not None or views_for is not None):
+        raise UsageError(
+            "--augment and --views-for say how augmented views are made, and none are asked for; "
+            "say how many of each image with --views N too"
+        )
+    wanted = ViewOptions(views, _words(AUGMENT if augment is None else augment), views_for or "all")
     selection = Selection(include or (), exclude or (), sample, limit)
     network = Network(timeout)
     if source == "-":
@@ -147,7 +155,6 @@ def embed(
             source, labels=not no_labels, image_column=image_column, network=network
         )
     listing = select(listing, selection)
-    wanted = ViewOptions(views, _words(augment), views_for)
     options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine, address, wanted)
     pictures = PictureOptions(decode, resize, _words(adjust), normalise)
     if dry_run is not None:
