@@ -172,9 +172,12 @@ def overview_tables(overview: Overview) -> list[Table]:
     for d in overview.datasets:
         errors = ", ".join(f"{count} {kind}" for kind, count in d.errors.items()) or "0"
         datasets.add_row(d.name, f"{d.inputs:,}", f"{d.images:,}", errors, d.source or "")
-    encoders = new_table("encoders", "encoder_id", "name", "dim", "precision", "vectors")
+    columns = ["encoder_id", "name", "dim", "precision", "vectors"]
+    with_views = any(e.views for e in overview.encoders)
+    encoders = new_table("encoders", *columns, *(["views"] if with_views else []))
     for e in overview.encoders:
-        encoders.add_row(e.encoder_id, e.name, str(e.dim), e.precision, f"{e.vectors:,}")
+        views = [f"{e.views:,}"] if with_views else []
+        encoders.add_row(e.encoder_id, e.name, str(e.dim), e.precision, f"{e.vectors:,}", *views)
     tasks = new_table("tasks", "task", "kind", "labelled images", "classes")
     for t in overview.tasks:
         classes = ", ".join(f"{name} {count:,}" for name, count in t.classes.items())

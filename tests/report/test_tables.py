@@ -1,10 +1,11 @@
 import io
+import re
 import shutil
 
 import pytest
 from rich.console import Console
 
-from icehouse.embedder import embed, list_source
+from icehouse.embedder import EmbedOptions, ViewOptions, embed, list_source
 from icehouse.heads import list_heads, load_head
 from icehouse.report import (
     EmbedProgress,
@@ -72,6 +73,15 @@ def test_an_overview_counts_what_the_store_holds(fitted):
     ]
     assert [h.name for h in held.heads] == ["logistic"]
     assert "descriptor" in text(*overview_tables(held))
+
+
+def test_augmented_views_are_shown_where_there_are_any(embedded, pictures):
+    assert "views" not in text(*overview_tables(overview(embedded)))
+    options = EmbedOptions(views=ViewOptions(2))
+    embed(embedded, list_source(pictures), "descriptor", dataset="shapes", options=options)
+    held = overview(embedded)
+    assert [(e.vectors, e.views) for e in held.encoders] == [(40, 80)]
+    assert re.search(r"vectors +views *\n.* 40 +80 ", text(*overview_tables(held), width=120))
 
 
 def test_an_empty_store_has_an_overview_too(store):
