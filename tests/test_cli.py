@@ -214,7 +214,7 @@ WRONG = [
     (["embed", "photos", "-s", "x", "--include", "bird/*"], 2, "fits --include and --exclude"),
     (["embed", "photos", "-s", "x", "--augment", "flip"], 2, "with --views N too"),
     (["embed", "photos", "-s", "x", "--views-for", "minority"], 2, "with --views N too"),
-    (["embed", "photos", "-s", "full"], 2, "exists and is not a store"),
+    (["embed", "photos", "-s", "full"], 1, "full is not a store"),
     (["embed", "photos", "-s", "y", "-e", "resnet"], 1, "no encoder 'resnet'"),
     (["embed", "photos", "-s", "x", "-e", "timm:local-dir:empty"], 1, "no config.json"),
     (["embed", "photos", "-s", "newer"], 1, "Upgrade with"),
@@ -255,6 +255,8 @@ def test_an_error_is_one_message_without_a_traceback(photos, words, code, messag
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert snapshot(photos / "photos.icehouse") == before
+    assert not (photos / "x").exists()
+    assert not (photos / "y").exists()
 
 
 def test_debug_lets_the_error_through_with_its_traceback(photos):

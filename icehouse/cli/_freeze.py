@@ -136,7 +136,7 @@ def embed(
     )
     from icehouse.embedder import embed as run
     from icehouse.report import EmbedProgress, embed_table, rehearsal_table
-    from icehouse.store import STORE_MANIFEST, Store, files_at
+    from icehouse.store import Store
 
     if not views and (augment is not None or views_for is not None):
         raise UsageError(
@@ -157,16 +157,12 @@ def embed(
     listing = select(listing, selection)
     options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine, address, wanted)
     pictures = PictureOptions(decode, resize, _words(adjust), normalise)
+    opened = Store.open_or_plan(store, labels)
+    request = EncoderRequest(encoder or _usual_encoder(opened), precision, vector_dtype, pictures)
     if dry_run is not None:
-        there = files_at(store).exists(STORE_MANIFEST)
-        known = Store.open(store, labels) if there else None
-        name = encoder or _usual_encoder(known)
-        request = EncoderRequest(name, precision, vector_dtype, pictures)
         rehearsal = rehearse(listing, request, dry_run, options=options)
         show([rehearsal], json_lines, rehearsal_table(rehearsal))
         return
-    opened = Store.open_or_create(store, labels)
-    request = EncoderRequest(encoder or _usual_encoder(opened), precision, vector_dtype, pictures)
     with EmbedProgress() as progress:
         report = run(
             opened, listing, request, dataset=dataset, task=task, options=options, progress=progress
@@ -198,9 +194,8 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _usual_encoder(store: Store | None) -> str:
-    cards = store.encoder_cards() if store else {}
-    names = sorted({card["request"]["name"] for card in cards.values()})
+def _usual_encoder(store: Store) -> str:
+    names = sorted({card["request"]["name"] for card in store.encoder_cards().values()})
     if len(names) > 1:
         raise UsageError(f"the store has several encoders; choose one with --encoder: {names}")
     return str(names.pop()) if names else DEFAULT_ENCODER

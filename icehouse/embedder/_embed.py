@@ -87,6 +87,7 @@ def embed(
     Parameters
     ----------
     store : Store
+        One from :meth:`Store.open_or_plan` is made when source and encoder were found good.
     listing : Listing
         From :func:`list_source`.
     request : EncoderRequest or str
@@ -106,6 +107,8 @@ def embed(
     ------
     Interrupted
         Ctrl-C. What was done is kept.
+    SourceError
+        Nothing of it can be read, and the store has not met the encoder; nothing was written.
     EncoderError, StoreError, UsageError
         See :mod:`icehouse.errors`. What was committed before is kept.
     """
@@ -120,13 +123,13 @@ def embed(
     task = _check_task(store, listing, task or dataset)
 
     work = _resolve(store, request, listing, known, options)
+    if work.encoder_id is None:
+        raise SourceError(_nothing_readable(listing, work.plan, known))
     spec = work.opened.encoder.spec if work.opened else None
     writer = Writer(store, spec, dataset, frozenset(work.coverage.held))
     writer.add_rows(work.plan.rows)
-    if work.opened is None or work.encoder_id is None or not work.plan.todo:
+    if work.opened is None or not work.plan.todo:
         writer.commit()
-        if work.encoder_id is None:
-            raise SourceError(_nothing_readable(listing, work.plan))
         _record_labels(store, listing, dataset, task)
         report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
         return replace(report, failures=_failures(store, dataset))
@@ -174,6 +177,7 @@ def _resolve(
     if encoder.spec.encoder_id != encoder_id:
         encoder_id = encoder.spec.encoder_id
         plan, coverage = _plan(store, encoder_id, listing, known, options)
+    store.make()
     _canary.check(store, encoder)
     features = store.features(encoder_id)
     store.files.sweep(features.folder)
@@ -276,6 +280,11 @@ def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:
     }
 
 
-def _nothing_readable(listing: Listing, plan: Plan) -> str:
+def _nothing_readable(listing: Listing, plan: Plan, known: dict[str, CatalogRow]) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in plan.errors.items())
-    return f"none of the {len(listing.entries)} inputs of {listing.source} can be read: {kinds}"
+    first = listing.entries[0]
+    detail = first.detail if first.error else known[first.key].error_detail
+    return (
+        f"nothing of {listing.source} can be read: {kinds}. The first is {first.key}: {detail}. "
+        "Mend or replace them; --retry-errors reads again what could not be decoded before"
+    )

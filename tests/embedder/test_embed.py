@@ -37,7 +37,7 @@ from icehouse.errors import (
     VectorError,
     WeightsError,
 )
-from icehouse.store import Store, image_id
+from icehouse.store import Store, fsck, image_id
 
 Child = Callable[..., subprocess.Popen[str]]
 
@@ -468,9 +468,25 @@ def test_a_file_that_became_a_folder_after_it_was_listed_is_a_typed_row(
 def test_a_folder_of_nothing_readable_is_refused_and_says_why(store: Store, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "x.png").symlink_to("nowhere")
-    with pytest.raises(SourceError, match=r"none of the 1 inputs of .* can be read: 1 not-a-file"):
+    message = r"nothing of .*/folder can be read: 1 not-a-file\. The first is x\.png: .*link"
+    with pytest.raises(SourceError, match=message):
         embed(store, list_source(tmp_path / "folder"), "descriptor")
-    assert rows_of(store, "folder")["x.png"]["error"] == "not-a-file"
+    assert store.catalog.datasets() == []
+
+
+def test_texts_that_another_encoder_has_met_are_not_read_again_unless_asked(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("a")
+    freeze(store, tmp_path / "folder")
+    request = EncoderRequest("descriptor", stored_as="float32")
+    with pytest.raises(
+        SourceError, match=r"1 not-an-image\. The first is a\.txt: .*--retry-errors"
+    ):
+        freeze(store, tmp_path / "folder", request)
+    report = freeze(store, tmp_path / "folder", request, retry_errors=True)
+    assert report.errors == {"not-an-image": 1}
 
 
 def test_a_folder_of_texts_is_all_errors(store: Store, tmp_path: Path) -> None:
@@ -733,6 +749,25 @@ def test_what_a_killed_writer_left_is_swept_away(store: Store, folder: Path) -> 
     for place in leftovers:
         assert not (place / ".tmp-old").exists()
         assert (place / ".tmp-new").exists()
+
+
+# A store that is planned.
+
+
+def test_a_planned_store_is_made_by_the_first_run_that_can_work(
+    tmp_path: Path, folder: Path
+) -> None:
+    path = tmp_path / "new.icehouse"
+    store = Store.open_or_plan(path)
+    with pytest.raises(UnknownEncoder, match="no encoder 'nonsense'"):
+        freeze(store, folder, "nonsense")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "x.png").symlink_to("nowhere")
+    with pytest.raises(SourceError, match="can be read"):
+        freeze(store, tmp_path / "links")
+    assert not path.exists()
+    assert freeze(store, folder).encoded == 6
+    assert fsck(path).findings == ()
 
 
 # Runs that are stopped.
