@@ -24,7 +24,7 @@ SHORT_SPLITS = {"out-of-fold": "folds"}
 
 def embed_table(report: EmbedReport) -> Table:
     """Return what a run of ``embed`` did, and what limited it."""
-    table = new_table("embedded", "", "")
+    table = new_table(_outcome(report), "", "")
     rows: list[tuple[str, Any]] = [
         ("dataset", escape(report.dataset)),
         ("encoder", report.encoder_id),
@@ -39,10 +39,18 @@ def embed_table(report: EmbedReport) -> Table:
         rows.append(("gone from the source", f"{report.gone:,}"))
     rows += _speed(report.speed, report.seconds)
     shown = report.failures[:SHOWN_FAILURES]
-    rows += [("not a picture", f"{escape(f.key)} ({f.kind}: {escape(f.detail)})") for f in shown]
+    rows += [("not embedded", f"{escape(f.key)} ({f.kind}: {escape(f.detail)})") for f in shown]
     if len(report.failures) > len(shown):
         rows.append(("", f"and {len(report.failures) - len(shown)} more: --json names them all"))
     return fill(table, rows)
+
+
+def _outcome(report: EmbedReport) -> str:
+    if report.encoded:
+        return "embedded"
+    if report.reused:
+        return "nothing new to embed"
+    return "nothing embedded: no input could be read as a picture"
 
 
 def rehearsal_table(rehearsal: Rehearsal) -> Table:

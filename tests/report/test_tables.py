@@ -54,6 +54,18 @@ def test_the_embed_table_adds_up_and_names_the_limit(store, pictures, tmp_path):
     assert report.inputs == report.encoded + report.reused + sum(report.errors.values())
 
 
+def test_the_embed_table_is_titled_by_what_came_of_the_run(store, pictures, tmp_path):
+    report = embed(store, list_source(pictures), "descriptor")
+    assert text(embed_table(report)).startswith("embedded ")
+    report = embed(store, list_source(pictures), "descriptor")
+    assert text(embed_table(report)).startswith("nothing new to embed ")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("a")
+    shown = text(embed_table(embed(store, list_source(tmp_path / "texts"), "descriptor")))
+    assert shown.startswith("nothing embedded: no input could be read as a picture")
+    assert "a.txt (not-an-image:" in shown
+
+
 def test_flags_neighbours_and_counts_are_shown(fitted):
     report = flag(fitted, load_head(fitted, "shapes", "logistic"))
     assert f"{len(report.flags)} of 40 images flagged" in text(flags_table(report, 5))
