@@ -2,6 +2,7 @@ import contextlib
 import io
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -257,6 +258,57 @@ def test_an_error_is_one_message_without_a_traceback(photos, words, code, messag
     assert snapshot(photos / "photos.icehouse") == before
     assert not (photos / "x").exists()
     assert not (photos / "y").exists()
+
+
+# Ctrl-C comes when a module is looked for: its first argument, taken off.
+STOPPED_AT = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Stop(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == sys.argv[0]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.argv = sys.argv[1:]
+sys.meta_path.insert(0, Stop())
+from icehouse.cli import main
+main()
+"""
+STOPPED = "error: stopped by Ctrl-C; run the same command again to go on\n"
+
+
+@pytest.mark.parametrize("module", ["typer", "icehouse.embedder", "torch", "timm.layers"])
+def test_ctrl_c_before_anything_is_encoded_is_one_line(pictures, tmp_path, module):
+    words = [module, "embed", str(pictures), "-s", str(tmp_path / "new"), "-e", "tiny"]
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_AT, *words, "--engine", "torch"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert Done(done.returncode, done.stdout, done.stderr) == Done(130, "", STOPPED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_the_source_is_listed_is_one_line(tmp_path):
+    words = ["embed", "-", "--dataset", "d", "-s", str(tmp_path / "new"), "-e", "descriptor"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "icehouse", *words],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        process.stdin.write("nowhere.png\n" * 200_000)  # more than a pipe holds: it is listing now
+        process.send_signal(signal.SIGINT)
+        _, printed = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (130, STOPPED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_that_is_to_ignore_ctrl_c_does(photos):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run(photos, "info", "-s", "photos.icehouse")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_debug_lets_the_error_through_with_its_traceback(photos):
