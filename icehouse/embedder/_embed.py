@@ -14,10 +14,11 @@ from icehouse.embedder._crew import Crew
 from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest
 from icehouse.embedder._engine import ENGINES, Opened, open_on
-from icehouse.embedder._pipeline import Pipeline
+from icehouse.embedder._pipeline import Pipeline, StageTimes
 from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
 from icehouse.embedder._ray import RayPipeline, Settings
 from icehouse.embedder._ray_cluster import require_ray
+from icehouse.embedder._reading import timed
 from icehouse.embedder._report import EmbedReport, Failure, make_report, make_speed
 from icehouse.embedder._run import Progress, run
 from icehouse.embedder._statistics import with_statistics
@@ -134,7 +135,8 @@ def embed(
         report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
         return replace(report, failures=_failures(store, dataset))
     started = time.perf_counter()
-    pipeline = _crew(store, listing, work, work.opened.encoder, options)
+    reading = StageTimes()
+    pipeline = _crew(store, listing, work, reading, options)
     try:
         run(pipeline, writer, work.plan, len(listing.entries), progress)
     except Interrupted:  # labels of what was done before are labels too
@@ -143,7 +145,7 @@ def embed(
     _record_labels(store, listing, dataset, task)
     seconds = time.perf_counter() - started
     report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
-    speed = make_speed(pipeline, work.opened, seconds)
+    speed = make_speed(pipeline, work.opened, seconds, reading)
     return replace(report, failures=_failures(store, dataset), seconds=seconds, speed=speed)
 
 
@@ -187,8 +189,10 @@ def _resolve(
 
 
 def _crew(
-    store: Store, listing: Listing, work: _Work, encoder: Encoder, options: EmbedOptions
+    store: Store, listing: Listing, work: _Work, reading: StageTimes, options: EmbedOptions
 ) -> Crew:
+    assert work.opened is not None
+    encoder = work.opened.encoder
     if options.engine == "ray":
         request = request_of(store.features(encoder.spec.encoder_id).card)
         settings = Settings(
@@ -203,7 +207,7 @@ def _crew(
         )
     return Pipeline(
         encoder,
-        read_ahead(work.plan.todo),
+        timed(read_ahead(work.plan.todo), reading),
         listing.source,
         work.coverage,
         options.views.augment,

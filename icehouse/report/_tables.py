@@ -62,10 +62,12 @@ def rehearsal_table(rehearsal: Rehearsal) -> Table:
         ("inputs", f"{rehearsal.inputs:,}"),
         ("tried", f"{rehearsal.tried:,}"),
         ("encoded", f"{rehearsal.encoded:,}"),
+        *([("augmented views", f"{rehearsal.views:,}")] if rehearsal.views else []),
         *((f"failed: {kind}", f"{count:,}") for kind, count in rehearsal.errors.items()),
         *_speed(rehearsal.speed, rehearsal.seconds),
     ]
     if rehearsal.estimate is not None:
+        rows.append(("opening the encoder", f"{rehearsal.opening:.1f} s"))
         rows.append(("all of it would take", str(timedelta(seconds=round(rehearsal.estimate)))))
     return fill(table, rows)
 
@@ -74,8 +76,10 @@ def _speed(speed: Speed | None, seconds: float) -> list[tuple[str, Any]]:
     if speed is None:
         return []
     measured = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in speed.engines.items())
-    share = f"{speed.achieved / speed.bound:.0%} of what both allow"
+    read = [] if speed.read is None else [("read alone", f"{speed.read:,.0f} images/s")]
+    share = f"{speed.achieved / speed.bound:.0%} of what decode+encode allow"
     return [
+        *read,
         ("decode alone", f"{speed.decode:,.0f} images/s"),
         ("encode alone", f"{speed.encode:,.0f} images/s"),
         ("achieved", f"{speed.achieved:,.0f} images/s in {seconds:.1f} s, {share}"),

@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,14 @@ from icehouse.embedder import (
     EncoderRequest,
     EncoderSpec,
     Listing,
+    LocalFile,
     PreprocessSpec,
     decode,
     embed,
     list_source,
+    rehearse,
 )
+from icehouse.embedder.sources import FileBytes
 from icehouse.errors import (
     Interrupted,
     SourceError,
@@ -114,8 +119,36 @@ def test_a_first_run_encodes_every_image(store: Store, folder: Path) -> None:
     assert (report.inputs, report.encoded, report.reused) == (6, 6, 0)
     assert (report.errors, report.gone, report.dataset) == ({}, 0, "d")
     assert report.speed is not None
-    assert report.speed.limit in ("decode", "encode")
-    assert report.speed.bound < min(report.speed.decode, report.speed.encode)
+    speed = report.speed
+    assert speed.bound < min(speed.decode, speed.encode)
+    stages = {"reading": speed.read, "decode": speed.decode, "encode": speed.encode}
+    assert stages[speed.limit] == min(stages.values())
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A file that takes long to come."""
+
+    file: LocalFile
+
+    def read(self) -> FileBytes:
+        time.sleep(0.1)
+        return self.file.read()
+
+
+def test_a_source_that_lets_workers_wait_is_the_limit(store: Store, folder: Path) -> None:
+    listing = list_source(folder)
+    slow = replace(
+        listing, entries=[replace(entry, origin=Slow(entry.origin)) for entry in listing.entries]
+    )
+    options = EmbedOptions(workers=2)
+    rehearsal = rehearse(slow, "descriptor", 6, options=options)
+    report = embed(store, slow, "descriptor", options=options)
+    for speed in (rehearsal.speed, report.speed):
+        assert speed is not None
+        assert speed.limit == "reading"
+        assert speed.read is not None
+        assert speed.read <= 2 / 0.1
 
 
 def test_vectors_are_those_of_the_encoder(
