@@ -1,6 +1,7 @@
 import contextlib
 import io
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -73,6 +74,18 @@ def test_help_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "fit-head" in done.stdout
     assert "LOADED []" in done.stdout
+
+
+def test_the_options_of_embed_stand_in_panels_that_fit_80_columns():
+    shown = process(".", "embed", "--help", COLUMNS="80").stdout
+    panels = re.findall("^╭─ (.+?) ─", shown, re.MULTILINE)
+    assert panels[1:] == ["Options", "Encoder", "Source", "Pictures", "Augmented views", "Running"]
+    for whole in (
+        "clip:ViT-B-32/laion2b_s34b_b79k",
+        "denoise,equalise,grayscale",
+        "--image-column",
+    ):
+        assert whole in shown
 
 
 def test_embed_reports_every_input(photos):
