@@ -246,6 +246,10 @@ WRONG = [
     (["predict", "nowhere.jpg", "-s", "photos.icehouse"], 2, "none of 1 can be read; nowhere.jpg"),
     (["embed", "photos", "-s", "y", "--vector-dtype", "float8"], 2, "float16 or float32"),
     (["neighbours", "zzz", "-s", "photos.icehouse"], 2, "no image in the store"),
+    (["neighbours", "zzz", "-s", "bare"], 2, "no features yet. Make some with: icehouse embed"),
+    (["fit-head", "-s", "photos.icehouse", "--folds", "1"], 2, "2 folds or more, got 1"),
+    (["embed", "photos", "-s", "y", "-e", "clip:Nope/x"], 1, "All of them: python -c"),
+    (["embed", "photos", "-s", "y", "-e", "timm:resnet18@no"], 1, "Give the path of one after"),
     (["fsck", "-s", "nowhere"], 1, "there is no store at"),
     (["fsck", "-s", "full"], 1, "is not a store"),
     (["forget", "-s", "photos.icehouse", "--yes"], 2, "say what is to be forgotten"),
@@ -261,6 +265,7 @@ def test_an_error_is_one_message_without_a_traceback(photos, words, code, messag
     (photos / "full" / "letter.txt").write_text("dear")
     (photos / "newer").mkdir(exist_ok=True)
     (photos / "newer" / "store.json").write_text('{"format_version": 99}')
+    Store.open_or_create(photos / "bare")
     before = snapshot(photos / "photos.icehouse")
     done = process(photos, *words)
     assert done.returncode == code
