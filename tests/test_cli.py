@@ -1,7 +1,9 @@
 import contextlib
 import io
 import json
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -72,6 +74,18 @@ def test_help_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "fit-head" in done.stdout
     assert "LOADED []" in done.stdout
+
+
+def test_the_options_of_embed_stand_in_panels_that_fit_80_columns():
+    shown = process(".", "embed", "--help", COLUMNS="80").stdout
+    panels = re.findall("^╭─ (.+?) ─", shown, re.MULTILINE)
+    assert panels[1:] == ["Options", "Encoder", "Source", "Pictures", "Augmented views", "Running"]
+    for whole in (
+        "clip:ViT-B-32/laion2b_s34b_b79k",
+        "denoise,equalise,grayscale",
+        "--image-column",
+    ):
+        assert whole in shown
 
 
 def test_embed_reports_every_input(photos):
@@ -212,7 +226,9 @@ WRONG = [
     (["embed", "nowhere.tar", "-s", "x"], 1, "nowhere.tar cannot be read"),
     (["embed", "nothing://x", "-s", "x"], 1, "Protocol not known"),
     (["embed", "photos", "-s", "x", "--include", "bird/*"], 2, "fits --include and --exclude"),
-    (["embed", "photos", "-s", "full"], 2, "exists and is not a store"),
+    (["embed", "photos", "-s", "x", "--augment", "flip"], 2, "with --views N too"),
+    (["embed", "photos", "-s", "x", "--views-for", "minority"], 2, "with --views N too"),
+    (["embed", "photos", "-s", "full"], 1, "full is not a store"),
     (["embed", "photos", "-s", "y", "-e", "resnet"], 1, "no encoder 'resnet'"),
     (["embed", "photos", "-s", "x", "-e", "timm:local-dir:empty"], 1, "no config.json"),
     (["embed", "photos", "-s", "newer"], 1, "Upgrade with"),
@@ -230,6 +246,10 @@ WRONG = [
     (["predict", "nowhere.jpg", "-s", "photos.icehouse"], 2, "none of 1 can be read; nowhere.jpg"),
     (["embed", "photos", "-s", "y", "--vector-dtype", "float8"], 2, "float16 or float32"),
     (["neighbours", "zzz", "-s", "photos.icehouse"], 2, "no image in the store"),
+    (["neighbours", "zzz", "-s", "bare"], 2, "no features yet. Make some with: icehouse embed"),
+    (["fit-head", "-s", "photos.icehouse", "--folds", "1"], 2, "2 folds or more, got 1"),
+    (["embed", "photos", "-s", "y", "-e", "clip:Nope/x"], 1, "All of them: python -c"),
+    (["embed", "photos", "-s", "y", "-e", "timm:resnet18@no"], 1, "Give the path of one after"),
     (["fsck", "-s", "nowhere"], 1, "there is no store at"),
     (["fsck", "-s", "full"], 1, "is not a store"),
     (["forget", "-s", "photos.icehouse", "--yes"], 2, "say what is to be forgotten"),
@@ -245,6 +265,7 @@ def test_an_error_is_one_message_without_a_traceback(photos, words, code, messag
     (photos / "full" / "letter.txt").write_text("dear")
     (photos / "newer").mkdir(exist_ok=True)
     (photos / "newer" / "store.json").write_text('{"format_version": 99}')
+    Store.open_or_create(photos / "bare")
     before = snapshot(photos / "photos.icehouse")
     done = process(photos, *words)
     assert done.returncode == code
@@ -253,6 +274,59 @@ def test_an_error_is_one_message_without_a_traceback(photos, words, code, messag
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert snapshot(photos / "photos.icehouse") == before
+    assert not (photos / "x").exists()
+    assert not (photos / "y").exists()
+
+
+# Ctrl-C comes when a module is looked for: its first argument, taken off.
+STOPPED_AT = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Stop(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == sys.argv[0]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.argv = sys.argv[1:]
+sys.meta_path.insert(0, Stop())
+from icehouse.cli import main
+main()
+"""
+STOPPED = "error: stopped by Ctrl-C; run the same command again to go on\n"
+
+
+@pytest.mark.parametrize("module", ["typer", "icehouse.embedder", "torch", "timm.layers"])
+def test_ctrl_c_before_anything_is_encoded_is_one_line(pictures, tmp_path, module):
+    words = [module, "embed", str(pictures), "-s", str(tmp_path / "new"), "-e", "tiny"]
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_AT, *words, "--engine", "torch"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert Done(done.returncode, done.stdout, done.stderr) == Done(130, "", STOPPED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_the_source_is_listed_is_one_line(tmp_path):
+    words = ["embed", "-", "--dataset", "d", "-s", str(tmp_path / "new"), "-e", "descriptor"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "icehouse", *words],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        process.stdin.write("nowhere.png\n" * 200_000)  # more than a pipe holds: it is listing now
+        process.send_signal(signal.SIGINT)
+        _, printed = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (130, STOPPED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_that_is_to_ignore_ctrl_c_does(photos):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run(photos, "info", "-s", "photos.icehouse")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_debug_lets_the_error_through_with_its_traceback(photos):

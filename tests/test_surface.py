@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 SURFACE = {
     "icehouse": ["__version__"],
-    "icehouse.cli": ["app", "main"],
+    "icehouse.cli": ["main"],
     "icehouse.store": [
         "FORMAT_VERSION", "STORE_MANIFEST", "Catalog", "CatalogRow", "FeatureMatrix",
         "FeatureShards", "Files", "Finding", "FsckReport",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from icehouse.store import Store
 
 DEFAULT_ENCODER = "clip:ViT-B-32/laion2b_s34b_b79k"
+AUGMENT = "flip,rotate,crop,colour"
+_encoder, _source, _pictures, _views, _running = (
+    partial(typer.Option, rich_help_panel=panel)
+    for panel in ("Encoder", "Source", "Pictures", "Augmented views", "Running")
+)
 
 
 @app.command()
@@ -30,91 +36,116 @@ def embed(
     store: StorePath,
     encoder: Annotated[
         str | None,
-        typer.Option(
+        _encoder(
             "--encoder",
             "-e",
+            metavar="NAME",
             help="clip:MODEL/TAG, clip:local-dir:PATH, timm:MODEL.TAG, timm:local-dir:PATH, "
             "timm:MODEL@FILE, tiny or descriptor. "
             f"Default: the store's only one, or {DEFAULT_ENCODER}.",
         ),
     ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="Name in the store. Default: that of the source.")
-    ] = None,
-    task: Annotated[
-        str | None, typer.Option("--task", "-t", help="Task of its labels. Default: the dataset.")
-    ] = None,
-    no_labels: Annotated[
-        bool, typer.Option("--no-labels", help="Take no labels from the source.")
-    ] = False,
-    image_column: Annotated[
-        str | None, typer.Option(help="Of a table with image bytes. Default: found by its type.")
-    ] = None,
-    include: Annotated[
-        list[str] | None, typer.Option(help="Only keys that fit, e.g. 'train/*'. Repeatable.")
-    ] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="No keys that fit. Repeatable.")] = None,
-    sample: Annotated[
-        int | None, typer.Option(min=1, help="So many at random, always the same.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="The first so many by key.")] = None,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds for one answer of a network.")
-    ] = 30.0,
     precision: Annotated[
         str | None,
-        typer.Option(
-            help="float32 or bfloat16. Default: bfloat16 where hardware and network bear it."
+        _encoder(
+            metavar="TYPE",
+            help="float32 or bfloat16. Default: bfloat16 where hardware and network bear it.",
         ),
     ] = None,
-    vector_dtype: Annotated[str, typer.Option(help="float16 or float32, as stored.")] = "float16",
-    batch_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Images encoded at once. Default: 32, or 256 on a GPU."),
+    vector_dtype: Annotated[
+        str, _encoder(metavar="TYPE", help="float16 or float32, as stored.")
+    ] = "float16",
+    dataset: Annotated[
+        str | None, _source(metavar="NAME", help="Name in the store. Default: that of the source.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Default: one for each core; 16 with a GPU.")
+    task: Annotated[
+        str | None,
+        _source("--task", "-t", metavar="NAME", help="Task of its labels. Default: the dataset."),
     ] = None,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Images with more are errors.")] = 128
-    * 2**20,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Read again what could not be decoded.")
+    no_labels: Annotated[
+        bool, _source("--no-labels", help="Take no labels from the source.")
     ] = False,
+    image_column: Annotated[
+        str | None,
+        _source(metavar="NAME", help="Of a table with image bytes. Default: found by its type."),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        _source(metavar="PATTERN", help="Only keys that fit, e.g. 'train/*'. Repeatable."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, _source(metavar="PATTERN", help="No keys that fit. Repeatable.")
+    ] = None,
+    sample: Annotated[
+        int | None, _source(min=1, metavar="N", help="So many at random, always the same.")
+    ] = None,
+    limit: Annotated[
+        int | None, _source(min=1, metavar="N", help="The first so many by key.")
+    ] = None,
+    timeout: Annotated[
+        float, _source(min=0.1, metavar="SECONDS", help="For one answer of a network.")
+    ] = 30.0,
+    max_pixels: Annotated[
+        int, _source(min=1, metavar="N", help="Images with more are errors.", show_default="2**27")
+    ] = 2**27,
+    retry_errors: Annotated[
+        bool, _source("--retry-errors", help="Read again what could not be decoded.")
+    ] = False,
+    decode: Annotated[
+        str,
+        _pictures(
+            metavar="HOW", help="exact or fast: JPEGs at part of their size, where it hardly shows."
+        ),
+    ] = "exact",
+    resize: Annotated[
+        str | None,
+        _pictures(metavar="HOW", help="shortest, longest or squash. Default: the encoder's own."),
+    ] = None,
+    adjust: Annotated[
+        str,
+        _pictures(
+            metavar="STEPS", help="What is done to every picture: of denoise,equalise,grayscale."
+        ),
+    ] = "",
+    normalise: Annotated[
+        str,
+        _pictures(metavar="BY", help="Mean and deviation of: encoder (its training) or dataset."),
+    ] = "encoder",
+    views: Annotated[
+        int, _views(min=0, metavar="N", help="Augmented views of each image, for training.")
+    ] = 0,
+    augment: Annotated[
+        str | None,
+        _views(metavar="STEPS", help=f"How a view is made: of {AUGMENT}. Default: all of it."),
+    ] = None,
+    views_for: Annotated[
+        str | None,
+        _views(
+            metavar="WHICH", help="all, or minority: as many as balance the classes. Default: all."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        int | None,
+        _running(min=1, metavar="N", help="Measure the speed on N images, and write nothing."),
+    ] = None,
     engine: Annotated[
         str,
-        typer.Option(
+        _running(
+            metavar="NAME",
             help="auto, torch or openvino: what computes. auto measures where it can pay. "
-            "ray: on a Ray cluster."
+            "ray: on a Ray cluster.",
         ),
     ] = "auto",
     address: Annotated[
         str | None,
-        typer.Option(help="Of a Ray cluster: auto or host:port. Default: one for this run."),
+        _running(metavar="HOST:PORT", help="Of a Ray cluster, or auto. Default: one for this run."),
     ] = None,
-    decode: Annotated[
-        str, typer.Option(help="exact or fast: JPEGs at part of their size, where it hardly shows.")
-    ] = "exact",
-    resize: Annotated[
-        str | None, typer.Option(help="shortest, longest or squash. Default: the encoder's own.")
-    ] = None,
-    adjust: Annotated[
-        str, typer.Option(help="Of denoise,equalise,grayscale: what is done to every picture.")
-    ] = "",
-    normalise: Annotated[
-        str, typer.Option(help="By mean and deviation of: encoder (its training) or dataset.")
-    ] = "encoder",
-    views: Annotated[
-        int, typer.Option(min=0, help="Augmented views of each image, for training.")
-    ] = 0,
-    augment: Annotated[
-        str, typer.Option(help="How a view is made: of flip,rotate,crop,colour.")
-    ] = "flip,rotate,crop,colour",
-    views_for: Annotated[
-        str, typer.Option(help="all, or minority: as many as balance the classes.")
-    ] = "all",
-    dry_run: Annotated[
+    batch_size: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Measure the speed on N images, and write nothing."),
+        _running(min=1, metavar="N", help="Images encoded at once. Default: 32, or 256 on a GPU."),
+    ] = None,
+    workers: Annotated[
+        int | None, _running(min=1, metavar="N", help="Default: one for each core; 16 with a GPU.")
     ] = None,
     labels: LabelsUrl = None,
     json_lines: Json = False,
@@ -134,8 +165,14 @@ def embed(
     )
     from icehouse.embedder import embed as run
     from icehouse.report import EmbedProgress, embed_table, rehearsal_table
-    from icehouse.store import STORE_MANIFEST, Store, files_at
+    from icehouse.store import Store
 
+    if not views and (augment is not None or views_for is not None):
+        raise UsageError(
+            "--augment and --views-for say how augmented views are made, and none are asked for; "
+            "say how many of each image with --views N too"
+        )
+    wanted = ViewOptions(views, _words(AUGMENT if augment is None else augment), views_for or "all")
     selection = Selection(include or (), exclude or (), sample, limit)
     network = Network(timeout)
     if source == "-":
@@ -147,19 +184,14 @@ def embed(
             source, labels=not no_labels, image_column=image_column, network=network
         )
     listing = select(listing, selection)
-    wanted = ViewOptions(views, _words(augment), views_for)
     options = EmbedOptions(batch_size, workers, max_pixels, retry_errors, engine, address, wanted)
     pictures = PictureOptions(decode, resize, _words(adjust), normalise)
+    opened = Store.open_or_plan(store, labels)
+    request = EncoderRequest(encoder or _usual_encoder(opened), precision, vector_dtype, pictures)
     if dry_run is not None:
-        there = files_at(store).exists(STORE_MANIFEST)
-        known = Store.open(store, labels) if there else None
-        name = encoder or _usual_encoder(known)
-        request = EncoderRequest(name, precision, vector_dtype, pictures)
         rehearsal = rehearse(listing, request, dry_run, options=options)
         show([rehearsal], json_lines, rehearsal_table(rehearsal))
         return
-    opened = Store.open_or_create(store, labels)
-    request = EncoderRequest(encoder or _usual_encoder(opened), precision, vector_dtype, pictures)
     with EmbedProgress() as progress:
         report = run(
             opened, listing, request, dataset=dataset, task=task, options=options, progress=progress
@@ -191,9 +223,8 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _usual_encoder(store: Store | None) -> str:
-    cards = store.encoder_cards() if store else {}
-    names = sorted({card["request"]["name"] for card in cards.values()})
+def _usual_encoder(store: Store) -> str:
+    names = sorted({card["request"]["name"] for card in store.encoder_cards().values()})
     if len(names) > 1:
         raise UsageError(f"the store has several encoders; choose one with --encoder: {names}")
     return str(names.pop()) if names else DEFAULT_ENCODER

@@ -18,9 +18,15 @@ def flag(
         list[str] | None,
         typer.Option(help="Another head to compare with. Repeatable. Default: all of the task."),
     ] = None,
-    band: Annotated[float, typer.Option(help="Near the threshold: within this.")] = 0.1,
-    min_probability: Annotated[float, typer.Option(help="Low probability: below this.")] = 0.6,
-    min_margin: Annotated[float, typer.Option(help="Small margin: below this.")] = 0.2,
+    band: Annotated[
+        float, typer.Option(min=0, max=1, help="Near the threshold: within this.")
+    ] = 0.1,
+    min_probability: Annotated[
+        float, typer.Option(min=0, max=1, help="Low probability: below this.")
+    ] = 0.6,
+    min_margin: Annotated[
+        float, typer.Option(min=0, max=1, help="Small margin: below this.")
+    ] = 0.2,
     folds: Annotated[int, typer.Option(min=2, help="For out-of-fold probabilities.")] = 5,
     order: Annotated[str, typer.Option(help="doubt or ambiguity.")] = "doubt",
     top: Annotated[int, typer.Option(min=1, help="Rows in the table and on the sheet.")] = 12,

@@ -67,10 +67,11 @@ def choose_encoder(store: Store, text: str | None = None) -> str:
     plain = [i for i in found if spoken(cards[i]) == name]
     if len(found) == 1 or len(plain) == 1:
         return (plain or found)[0]
-    have = "; ".join(f"{i} ({spoken(card)})" for i, card in cards.items()) or "none"
+    if not cards:
+        raise LookupFailed("the store has no features yet. Make some with: icehouse embed")
+    have = "; ".join(f"{i} ({spoken(card)})" for i, card in cards.items())
     if not found:
-        what = f"no encoder {text!r}" if text else "no features yet"
-        raise LookupFailed(f"the store has {what}; it has: {have}")
+        raise LookupFailed(f"the store has no encoder {text!r}; it has: {have}")
     raise LookupFailed(f"the store has several encoders; choose one with --encoder: {have}")
 
 

@@ -151,7 +151,10 @@ def _named_config(model: str, tag: str) -> dict[str, Any]:
     if config is None:
         close = [name for name in open_clip.list_models() if name.startswith(model[:5])][:5]
         near = f" Near to it: {', '.join(close)}." if close else ""
-        raise UnknownEncoder(f"open_clip has no model {model!r}.{near}")
+        raise UnknownEncoder(
+            f"open_clip has no model {model!r}.{near} All of them: "
+            "python -c 'import open_clip; print(open_clip.list_models())'"
+        )
     tags = open_clip.list_pretrained_tags_by_model(model)
     if tag not in tags:
         raise UnknownEncoder(

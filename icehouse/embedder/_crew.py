@@ -25,6 +25,11 @@ class Crew(Protocol):
         ...
 
     @property
+    def workers(self) -> int:
+        """How many inputs can be read at the same time."""
+        ...
+
+    @property
     def decoders(self) -> int:
         """How many images can be decoded at the same time."""
         ...

@@ -14,10 +14,11 @@ from icehouse.embedder._crew import Crew
 from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest
 from icehouse.embedder._engine import ENGINES, Opened, open_on
-from icehouse.embedder._pipeline import Pipeline
+from icehouse.embedder._pipeline import Pipeline, StageTimes
 from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
 from icehouse.embedder._ray import RayPipeline, Settings
 from icehouse.embedder._ray_cluster import require_ray
+from icehouse.embedder._reading import timed
 from icehouse.embedder._report import EmbedReport, Failure, make_report, make_speed
 from icehouse.embedder._run import Progress, run
 from icehouse.embedder._statistics import with_statistics
@@ -87,6 +88,7 @@ def embed(
     Parameters
     ----------
     store : Store
+        One from :meth:`Store.open_or_plan` is made when source and encoder were found good.
     listing : Listing
         From :func:`list_source`.
     request : EncoderRequest or str
@@ -106,6 +108,8 @@ def embed(
     ------
     Interrupted
         Ctrl-C. What was done is kept.
+    SourceError
+        Nothing of it can be read, and the store has not met the encoder; nothing was written.
     EncoderError, StoreError, UsageError
         See :mod:`icehouse.errors`. What was committed before is kept.
     """
@@ -120,18 +124,19 @@ def embed(
     task = _check_task(store, listing, task or dataset)
 
     work = _resolve(store, request, listing, known, options)
+    if work.encoder_id is None:
+        raise SourceError(_nothing_readable(listing, work.plan, known))
     spec = work.opened.encoder.spec if work.opened else None
     writer = Writer(store, spec, dataset, frozenset(work.coverage.held))
     writer.add_rows(work.plan.rows)
-    if work.opened is None or work.encoder_id is None or not work.plan.todo:
+    if work.opened is None or not work.plan.todo:
         writer.commit()
-        if work.encoder_id is None:
-            raise SourceError(_nothing_readable(listing, work.plan))
         _record_labels(store, listing, dataset, task)
         report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
         return replace(report, failures=_failures(store, dataset))
     started = time.perf_counter()
-    pipeline = _crew(store, listing, work, work.opened.encoder, options)
+    reading = StageTimes()
+    pipeline = _crew(store, listing, work, reading, options)
     try:
         run(pipeline, writer, work.plan, len(listing.entries), progress)
     except Interrupted:  # labels of what was done before are labels too
@@ -140,7 +145,7 @@ def embed(
     _record_labels(store, listing, dataset, task)
     seconds = time.perf_counter() - started
     report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
-    speed = make_speed(pipeline, work.opened, seconds)
+    speed = make_speed(pipeline, work.opened, seconds, reading)
     return replace(report, failures=_failures(store, dataset), seconds=seconds, speed=speed)
 
 
@@ -174,6 +179,7 @@ def _resolve(
     if encoder.spec.encoder_id != encoder_id:
         encoder_id = encoder.spec.encoder_id
         plan, coverage = _plan(store, encoder_id, listing, known, options)
+    store.make()
     _canary.check(store, encoder)
     features = store.features(encoder_id)
     store.files.sweep(features.folder)
@@ -183,8 +189,10 @@ def _resolve(
 
 
 def _crew(
-    store: Store, listing: Listing, work: _Work, encoder: Encoder, options: EmbedOptions
+    store: Store, listing: Listing, work: _Work, reading: StageTimes, options: EmbedOptions
 ) -> Crew:
+    assert work.opened is not None
+    encoder = work.opened.encoder
     if options.engine == "ray":
         request = request_of(store.features(encoder.spec.encoder_id).card)
         settings = Settings(
@@ -199,7 +207,7 @@ def _crew(
         )
     return Pipeline(
         encoder,
-        read_ahead(work.plan.todo),
+        timed(read_ahead(work.plan.todo), reading),
         listing.source,
         work.coverage,
         options.views.augment,
@@ -277,10 +285,11 @@ def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:
     }
 
 
-def _nothing_readable(listing: Listing, plan: Plan) -> str:
+def _nothing_readable(listing: Listing, plan: Plan, known: dict[str, CatalogRow]) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in plan.errors.items())
-    wrong = (f", such as {e.key} ({e.detail})" for e in listing.entries if e.error is not None)
+    first = listing.entries[0]
+    detail = first.detail if first.error else known[first.key].error_detail
     return (
-        f"none of the {len(listing.entries)} inputs of {listing.source} can be read: {kinds}"
-        f"{next(wrong, '')}"
+        f"nothing of {listing.source} can be read: {kinds}. The first is {first.key}: {detail}. "
+        "Mend or replace them; --retry-errors reads again what could not be decoded before"
     )

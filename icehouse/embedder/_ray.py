@@ -105,6 +105,11 @@ class RayPipeline:
         return self._shape.gpus > 0
 
     @property
+    def workers(self) -> int:
+        """How many inputs can be read at the same time."""
+        return self._shape.workers * self._threads
+
+    @property
     def decoders(self) -> int:
         """How many images can be decoded at the same time."""
         return self._shape.workers * min(self._threads, max(self._shape.cpus, 1))

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from icehouse.embedder._embed import EmbedOptions
 from icehouse.embedder._encoder import EncoderRequest
 from icehouse.embedder._engine import open_on
-from icehouse.embedder._pipeline import Pipeline
+from icehouse.embedder._pipeline import Pipeline, StageTimes
+from icehouse.embedder._reading import timed
 from icehouse.embedder._report import Speed, make_speed
 from icehouse.embedder._statistics import with_statistics
 from icehouse.embedder._threads import one_torch_thread
-from icehouse.embedder._views import Coverage
-from icehouse.embedder.sources import Listing
+from icehouse.embedder._views import Coverage, Wanted
+from icehouse.embedder.sources import Listing, read_ahead
 from icehouse.errors import UsageError
 
 
@@ -29,11 +30,16 @@ class Rehearsal:
         Listed by the source.
     tried, encoded : int
         Of these, how many were read, and how many became a vector.
+    views : int
+        Augmented views that were made of them.
     errors : dict
         The rest of what was read but copies, by kind.
+    opening : float
+        Seconds until the encoder was open, which every run takes once.
     seconds : float
+        For what was tried.
     estimate : float or None
-        Seconds that all of the source would take; None where nothing was encoded.
+        Seconds that all of the source would take, with opening; None where nothing was encoded.
     speed : Speed or None
     """
 
@@ -42,7 +48,9 @@ class Rehearsal:
     inputs: int
     tried: int
     encoded: int
+    views: int
     errors: dict[str, int]
+    opening: float
     seconds: float
     estimate: float | None
     speed: Speed | None
@@ -79,34 +87,47 @@ def rehearse(
     readable = [entry for entry in listing.entries if entry.error is None]
     step = max(1, len(readable) / images)
     some = [readable[int(number * step)] for number in range(min(images, len(readable)))]
+    started = time.perf_counter()
     request = with_statistics(request, some, options.max_pixels)
     opened = open_on(request, options.engine, len(readable))
+    opening = time.perf_counter() - started
+    reading = StageTimes()
     pipeline = Pipeline(
         opened.encoder,
-        some,
+        timed(read_ahead(some), reading),
         listing.source,
-        Coverage(),
+        Coverage(wanted=Wanted.by(options.views, listing.entries)),
+        options.views.augment,
         batch_size=options.batch_size,
         workers=options.workers,
         max_pixels=options.max_pixels,
     )
-    errors: Counter[str] = Counter()
     started = time.perf_counter()
-    with one_torch_thread():
-        try:
-            for outcome in pipeline.outcomes():
-                errors.update(str(row.error) for row in outcome.rows if row.error)
-        finally:
-            pipeline.close()
+    encoded, errors = _try(pipeline)
     seconds = time.perf_counter() - started
     return Rehearsal(
         source=listing.source,
         encoder_id=opened.encoder.spec.encoder_id,
         inputs=len(listing.entries),
         tried=len(some),
-        encoded=pipeline.encoding.images,
+        encoded=encoded,
+        views=pipeline.encoding.images - encoded,
         errors=dict(sorted(errors.items())),
+        opening=opening,
         seconds=seconds,
-        estimate=seconds * len(readable) / len(some) if pipeline.encoding.images else None,
-        speed=make_speed(pipeline, opened, seconds),
+        estimate=opening + seconds * len(readable) / len(some) if encoded else None,
+        speed=make_speed(pipeline, opened, seconds, reading),
     )
+
+
+def _try(pipeline: Pipeline) -> tuple[int, Counter[str]]:
+    """Return how many inputs were encoded, and the errors of others by kind."""
+    encoded, errors = 0, Counter[str]()
+    with one_torch_thread():
+        try:
+            for outcome in pipeline.outcomes():
+                errors.update(str(row.error) for row in outcome.rows if row.error)
+                encoded += len(outcome.rows) if outcome.vectors is not None else 0
+        finally:
+            pipeline.close()
+    return encoded, errors

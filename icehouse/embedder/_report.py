@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from icehouse.embedder._crew import Crew
 from icehouse.embedder._engine import Opened
+from icehouse.embedder._pipeline import StageTimes
 from icehouse.embedder._plan import Plan
 from icehouse.embedder._writer import Writer
 from icehouse.embedder.sources import Listing
@@ -70,19 +71,22 @@ class Speed:
 
     Attributes
     ----------
+    read : float or None
+        What the source alone gives, by how long the workers waited for it. None on a cluster.
     decode, encode : float
         What decoding alone and encoding alone would reach on this machine.
     bound : float
-        What both together allow: on a CPU they share the cores, beside a GPU the slower one counts.
+        What these two allow: on a CPU they share the cores, beside a GPU the slower one counts.
     achieved : float
-    limit : {"decode", "encode"}
-        The slower of the two stages.
+    limit : {"reading", "decode", "encode"}
+        The slowest of these stages.
     engine : str
         The library that did the arithmetic.
     engines : dict
         The rate of each engine, where they were measured to choose.
     """
 
+    read: float | None
     decode: float
     encode: float
     bound: float
@@ -92,19 +96,22 @@ class Speed:
     engines: dict[str, float]
 
 
-def make_speed(pipeline: Crew, opened: Opened, seconds: float) -> Speed | None:
-    """Work out how fast a pipeline was that took ``seconds``."""
+def make_speed(pipeline: Crew, opened: Opened, seconds: float, reading: StageTimes) -> Speed | None:
+    """Work out how fast a pipeline was that took ``seconds``, and of them waited to read."""
     encoded = pipeline.encoding.images
     if not encoded:
         return None
     decode = pipeline.decoders * pipeline.decoding.images / max(pipeline.decoding.seconds, 1e-9)
     encode = pipeline.encoders * encoded / max(pipeline.encoding.seconds, 1e-9)
+    read = pipeline.workers * encoded / max(reading.seconds, 1e-9) if reading.images else None
+    stages = {"decode": decode, "encode": encode} | ({"reading": read} if read else {})
     return Speed(
+        read=read,
         decode=decode,
         encode=encode,
         bound=min(decode, encode) if pipeline.on_gpu else 1 / (1 / decode + 1 / encode),
         achieved=encoded / seconds,
-        limit="decode" if decode < encode else "encode",
+        limit=min(stages, key=stages.__getitem__),
         engine=pipeline.engine,
         engines=opened.rates,
     )

@@ -98,7 +98,7 @@ def _read_config(folder: Path) -> tuple[str, dict[str, Any]]:
 
 def _existing(file: Path) -> str:
     if not file.is_file():
-        raise WeightsError(f"there is no file of weights {file}")
+        raise WeightsError(f"there is no file of weights {file}. Give the path of one after the @")
     return str(file)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 
-from icehouse.errors import TrainingDataError
+from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads._base import Head
 from icehouse.heads._calibration import fit_temperature, scale
 from icehouse.heads._data import LabelledSet, make_folds, strata_of
@@ -57,9 +57,11 @@ def out_of_fold(
     ------
     TrainingDataError
         Fewer images than folds, or a training fold with one class only.
+    UsageError
+        Less than 2 folds.
     """
     if folds < 2:
-        raise TrainingDataError(f"cross-validation takes 2 folds or more, got {folds}")
+        raise UsageError(f"cross-validation takes 2 folds or more, got {folds}")
     if len(data) < folds:
         raise TrainingDataError(
             f"{folds} folds of {len(data)} labelled images cannot be made; "

@@ -30,7 +30,10 @@ def fsck_table(report: FsckReport) -> list[RenderableType]:
     if report.sound:
         return [*shown, f"{escape(report.path)} is sound: {checked}"]
     ways = "1 way" if damage == 1 else f"{damage:,} ways"
-    return [*shown, f"{escape(report.path)} is damaged in {ways}: {checked}"]
+    shown.append(f"{escape(report.path)} is damaged in {ways}; sound are {checked}")
+    if any(finding.severity == "damage" and finding.mended for finding in report.left):
+        shown.append(f"next: icehouse fsck --repair --store {escape(report.path)}")
+    return shown
 
 
 def forget_table(plan: Oblivion) -> list[RenderableType]:

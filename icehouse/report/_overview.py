@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from icehouse.embedder import spoken
 from icehouse.store import Store
@@ -26,13 +26,14 @@ class DatasetSummary:
 
 @dataclass(frozen=True)
 class EncoderSummary:
-    """An encoder and how many images have its vector."""
+    """An encoder, how many images have its vector, and how many augmented views they have."""
 
     encoder_id: str
     name: str
     dim: int
     precision: str
     vectors: int
+    views: int
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,7 @@ def overview(store: Store) -> Overview:
                 errors=dict(sorted(errors.items())),
             )
         )
-    encoders = [
-        EncoderSummary(
-            encoder_id=encoder_id,
-            name=spoken(card),
-            dim=card["spec"]["dim"],
-            precision=card["spec"]["precision"],
-            vectors=len(store.features(encoder_id).ids()),
-        )
-        for encoder_id, card in store.encoder_cards().items()
-    ]
+    encoders = [_encoder(store, *known) for known in store.encoder_cards().items()]
     tasks = []
     images = set(store.catalog.everything(["image_id"])["image_id"].to_pylist())
     for task in store.labels.tasks() if store.has_labels else []:
@@ -94,3 +86,15 @@ def overview(store: Store) -> Overview:
         classes = {name: counts[name] for name in task.classes}
         tasks.append(TaskSummary(task.name, task.kind, len(present), classes))
     return Overview(str(store.path), datasets, encoders, tasks, list_heads(store))
+
+
+def _encoder(store: Store, encoder_id: str, card: dict[str, Any]) -> EncoderSummary:
+    ids, counts = store.features(encoder_id).held()
+    return EncoderSummary(
+        encoder_id=encoder_id,
+        name=spoken(card),
+        dim=card["spec"]["dim"],
+        precision=card["spec"]["precision"],
+        vectors=len(ids),
+        views=int(counts.sum()) - len(ids),
+    )

@@ -24,7 +24,7 @@ SHORT_SPLITS = {"out-of-fold": "folds"}
 
 def embed_table(report: EmbedReport) -> Table:
     """Return what a run of ``embed`` did, and what limited it."""
-    table = new_table("embedded", "", "")
+    table = new_table(_outcome(report), "", "")
     rows: list[tuple[str, Any]] = [
         ("dataset", escape(report.dataset)),
         ("encoder", report.encoder_id),
@@ -40,10 +40,18 @@ def embed_table(report: EmbedReport) -> Table:
     rows += _speed(report.speed, report.seconds)
     rows += [("note", escape(note)) for note in report.notes]
     shown = report.failures[:SHOWN_FAILURES]
-    rows += [("not a picture", f"{escape(f.key)} ({f.kind}: {escape(f.detail)})") for f in shown]
+    rows += [("not embedded", f"{escape(f.key)} ({f.kind}: {escape(f.detail)})") for f in shown]
     if len(report.failures) > len(shown):
         rows.append(("", f"and {len(report.failures) - len(shown)} more: --json names them all"))
     return fill(table, rows)
+
+
+def _outcome(report: EmbedReport) -> str:
+    if report.encoded:
+        return "embedded"
+    if report.reused:
+        return "nothing new to embed"
+    return "nothing embedded: no input could be read as a picture"
 
 
 def rehearsal_table(rehearsal: Rehearsal) -> Table:
@@ -55,10 +63,12 @@ def rehearsal_table(rehearsal: Rehearsal) -> Table:
         ("inputs", f"{rehearsal.inputs:,}"),
         ("tried", f"{rehearsal.tried:,}"),
         ("encoded", f"{rehearsal.encoded:,}"),
+        *([("augmented views", f"{rehearsal.views:,}")] if rehearsal.views else []),
         *((f"failed: {kind}", f"{count:,}") for kind, count in rehearsal.errors.items()),
         *_speed(rehearsal.speed, rehearsal.seconds),
     ]
     if rehearsal.estimate is not None:
+        rows.append(("opening the encoder", f"{rehearsal.opening:.1f} s"))
         rows.append(("all of it would take", str(timedelta(seconds=round(rehearsal.estimate)))))
     return fill(table, rows)
 
@@ -67,8 +77,10 @@ def _speed(speed: Speed | None, seconds: float) -> list[tuple[str, Any]]:
     if speed is None:
         return []
     measured = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in speed.engines.items())
-    share = f"{speed.achieved / speed.bound:.0%} of what both allow"
+    read = [] if speed.read is None else [("read alone", f"{speed.read:,.0f} images/s")]
+    share = f"{speed.achieved / speed.bound:.0%} of what decode+encode allow"
     return [
+        *read,
         ("decode alone", f"{speed.decode:,.0f} images/s"),
         ("encode alone", f"{speed.encode:,.0f} images/s"),
         ("achieved", f"{speed.achieved:,.0f} images/s in {seconds:.1f} s, {share}"),
@@ -173,9 +185,12 @@ def overview_tables(overview: Overview) -> list[Table]:
     for d in overview.datasets:
         errors = ", ".join(f"{count} {kind}" for kind, count in d.errors.items()) or "0"
         datasets.add_row(d.name, f"{d.inputs:,}", f"{d.images:,}", errors, d.source or "")
-    encoders = new_table("encoders", "encoder_id", "name", "dim", "precision", "vectors")
+    columns = ["encoder_id", "name", "dim", "precision", "vectors"]
+    with_views = any(e.views for e in overview.encoders)
+    encoders = new_table("encoders", *columns, *(["views"] if with_views else []))
     for e in overview.encoders:
-        encoders.add_row(e.encoder_id, e.name, str(e.dim), e.precision, f"{e.vectors:,}")
+        views = [f"{e.views:,}"] if with_views else []
+        encoders.add_row(e.encoder_id, e.name, str(e.dim), e.precision, f"{e.vectors:,}", *views)
     tasks = new_table("tasks", "task", "kind", "labelled images", "classes")
     for t in overview.tasks:
         classes = ", ".join(f"{name} {count:,}" for name, count in t.classes.items())

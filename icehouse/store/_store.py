@@ -176,28 +176,32 @@ class Store:
             No permission, or no space, or no way to it.
         """
         store = cls(path, labels=labels)
-        store._create()
+        if store.files.occupied():
+            raise UsageError(
+                f"{store.path} exists and is not a store. Give another name, or an empty folder"
+            )
+        store.make()
         return store
 
-    def _create(self) -> None:
-        if self.files.occupied():
-            raise UsageError(
-                f"{self.path} exists and is not a store. Give another name, or an empty folder"
-            )
-        self.files.commit(STORE_MANIFEST, MANIFEST_TEXT.encode())
+    @classmethod
+    def open_or_plan(cls, path: str | Path, labels: str | None = None) -> Store:
+        """Open the store at a place; where there is nothing yet, :meth:`make` will make one."""
+        store = cls(path, labels=labels)
+        if store.files.exists(STORE_MANIFEST) or store.files.occupied():
+            store.check_format()
+        return store
 
     @classmethod
     def open_or_create(cls, path: str | Path, labels: str | None = None) -> Store:
         """Open the store at a place, or make one where there is nothing yet."""
-        store = cls(path, labels=labels)
-        if not store.files.exists(STORE_MANIFEST):
-            try:
-                store._create()
-            except UsageError:
-                if not store.files.exists(STORE_MANIFEST):  # another process made it in between
-                    raise
-        store.check_format()
+        store = cls.open_or_plan(path, labels)
+        store.make()
         return store
+
+    def make(self) -> None:
+        """Write ``store.json``, by which a folder is a store, unless it is there."""
+        if not self.files.exists(STORE_MANIFEST):
+            self.files.commit(STORE_MANIFEST, MANIFEST_TEXT.encode())
 
     @cached_property
     def labels(self) -> LabelLog:

@@ -78,6 +78,12 @@ def test_adjustments_are_done_in_one_order_whatever_was_said() -> None:
     assert said.adjust == ("denoise", "equalise", "grayscale")
 
 
+@pytest.mark.parametrize("spelling", ["greyscale", "grey", "gray", "grayscale"])
+def test_other_spellings_are_the_same_adjustment(spelling: str) -> None:
+    wanted = PictureOptions(adjust=("equalise", "grayscale"))
+    assert PictureOptions(adjust=(spelling, "equalize")) == wanted
+
+
 def test_an_adjustment_is_a_part_of_the_preprocessing() -> None:
     image = picture(80, 64)
     spec = replace(SPEC, adjust=("grayscale",))

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import tarfile
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,14 @@ from icehouse.embedder import (
     EncoderRequest,
     EncoderSpec,
     Listing,
+    LocalFile,
     PreprocessSpec,
     decode,
     embed,
     list_source,
+    rehearse,
 )
+from icehouse.embedder.sources import FileBytes
 from icehouse.errors import (
     Interrupted,
     SourceError,
@@ -38,7 +43,7 @@ from icehouse.errors import (
     VectorError,
     WeightsError,
 )
-from icehouse.store import Store, image_id
+from icehouse.store import Store, fsck, image_id
 
 Child = Callable[..., subprocess.Popen[str]]
 
@@ -115,8 +120,36 @@ def test_a_first_run_encodes_every_image(store: Store, folder: Path) -> None:
     assert (report.inputs, report.encoded, report.reused) == (6, 6, 0)
     assert (report.errors, report.gone, report.dataset) == ({}, 0, "d")
     assert report.speed is not None
-    assert report.speed.limit in ("decode", "encode")
-    assert report.speed.bound < min(report.speed.decode, report.speed.encode)
+    speed = report.speed
+    assert speed.bound < min(speed.decode, speed.encode)
+    stages = {"reading": speed.read, "decode": speed.decode, "encode": speed.encode}
+    assert stages[speed.limit] == min(stages.values())
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A file that takes long to come."""
+
+    file: LocalFile
+
+    def read(self) -> FileBytes:
+        time.sleep(0.1)
+        return self.file.read()
+
+
+def test_a_source_that_lets_workers_wait_is_the_limit(store: Store, folder: Path) -> None:
+    listing = list_source(folder)
+    slow = replace(
+        listing, entries=[replace(entry, origin=Slow(entry.origin)) for entry in listing.entries]
+    )
+    options = EmbedOptions(workers=2)
+    rehearsal = rehearse(slow, "descriptor", 6, options=options)
+    report = embed(store, slow, "descriptor", options=options)
+    for speed in (rehearsal.speed, report.speed):
+        assert speed is not None
+        assert speed.limit == "reading"
+        assert speed.read is not None
+        assert speed.read <= 2 / 0.1
 
 
 def test_vectors_are_those_of_the_encoder(
@@ -502,9 +535,25 @@ def test_a_file_that_became_a_folder_after_it_was_listed_is_a_typed_row(
 def test_a_folder_of_nothing_readable_is_refused_and_says_why(store: Store, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "x.png").symlink_to("nowhere")
-    with pytest.raises(SourceError, match=r"none of the 1 inputs of .* can be read: 1 not-a-file"):
+    message = r"nothing of .*/folder can be read: 1 not-a-file\. The first is x\.png: .*link"
+    with pytest.raises(SourceError, match=message):
         embed(store, list_source(tmp_path / "folder"), "descriptor")
-    assert rows_of(store, "folder")["x.png"]["error"] == "not-a-file"
+    assert store.catalog.datasets() == []
+
+
+def test_texts_that_another_encoder_has_met_are_not_read_again_unless_asked(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("a")
+    freeze(store, tmp_path / "folder")
+    request = EncoderRequest("descriptor", stored_as="float32")
+    with pytest.raises(
+        SourceError, match=r"1 not-an-image\. The first is a\.txt: .*--retry-errors"
+    ):
+        freeze(store, tmp_path / "folder", request)
+    report = freeze(store, tmp_path / "folder", request, retry_errors=True)
+    assert report.errors == {"not-an-image": 1}
 
 
 def test_a_folder_of_texts_is_all_errors(store: Store, tmp_path: Path) -> None:
@@ -767,6 +816,25 @@ def test_what_a_killed_writer_left_is_swept_away(store: Store, folder: Path) -> 
     for place in leftovers:
         assert not (place / ".tmp-old").exists()
         assert (place / ".tmp-new").exists()
+
+
+# A store that is planned.
+
+
+def test_a_planned_store_is_made_by_the_first_run_that_can_work(
+    tmp_path: Path, folder: Path
+) -> None:
+    path = tmp_path / "new.icehouse"
+    store = Store.open_or_plan(path)
+    with pytest.raises(UnknownEncoder, match="no encoder 'nonsense'"):
+        freeze(store, folder, "nonsense")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "x.png").symlink_to("nowhere")
+    with pytest.raises(SourceError, match="can be read"):
+        freeze(store, tmp_path / "links")
+    assert not path.exists()
+    assert freeze(store, folder).encoded == 6
+    assert fsck(path).findings == ()
 
 
 # Runs that are stopped.

@@ -15,6 +15,7 @@ import pytest
 from icehouse.embedder import (
     EmbedOptions,
     EncoderRequest,
+    ViewOptions,
     embed,
     list_source,
     open_encoder,
@@ -286,7 +287,8 @@ def test_a_rehearsal_measures_and_writes_nothing(
     found = rehearse(list_source(pictures), f"timm:local-dir:{timm_folder}", 10)
     assert (found.inputs, found.tried, found.encoded, found.errors) == (40, 10, 10, {})
     assert found.speed is not None
-    assert found.estimate == pytest.approx(4 * found.seconds)
+    assert found.estimate == pytest.approx(found.opening + 4 * found.seconds)
+    assert found.opening > 0
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -298,6 +300,12 @@ def test_a_rehearsal_takes_inputs_from_all_of_the_source(pictures: Path, tmp_pat
     found = rehearse(list_source(tmp_path), "descriptor", 3)
     assert (found.tried, found.encoded, found.errors) == (3, 2, {"not-an-image": 1})
     assert rehearse(list_source(tmp_path), "descriptor", 100).tried == 9
+
+
+def test_a_rehearsal_makes_the_views_that_are_wanted(pictures: Path) -> None:
+    options = EmbedOptions(views=ViewOptions(3))
+    found = rehearse(list_source(pictures), "descriptor", 10, options=options)
+    assert (found.encoded, found.views) == (10, 30)
 
 
 def test_a_rehearsal_of_nothing_is_refused(pictures: Path) -> None:

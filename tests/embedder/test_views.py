@@ -150,6 +150,14 @@ def test_what_cannot_be_is_refused(options: dict[str, object], message: str) -> 
 # In a store.
 
 
+def test_another_spelling_is_the_same_recipe(store: Store, pictures: Path) -> None:
+    freeze(store, pictures, ViewOptions(1, ("color", "flip")))
+    report = freeze(store, pictures, ViewOptions(1, ("flip", "colour")))
+    assert report.views == 0
+    recipe = store.files.read(f"features/{report.encoder_id}/views.json")
+    assert b"colour" in recipe
+
+
 def test_views_are_stored_beside_the_plain_image(store: Store, pictures: Path) -> None:
     report = freeze(store, pictures, ViewOptions(views=2))
     assert (report.encoded, report.views) == (40, 80)

@@ -36,7 +36,7 @@ def work(store, folder, dataset, killed, meet):
             meet()
 
     report = embed(
-        Store.open_or_create(store), list_source(folder), "descriptor", dataset=dataset,
+        Store.open_or_plan(store), list_source(folder), "descriptor", dataset=dataset,
         options=EmbedOptions(batch_size=4, workers=1), progress=progress,
     )
     os.write(1, ("report " + json.dumps([store, asdict(report)]) + "\\n").encode())

@@ -363,7 +363,8 @@ def test_a_source_that_leaves_nothing_to_train_on_is_refused(fill, shapes, photo
 @pytest.mark.parametrize("folds", [1, -3, 1000])
 def test_folds_that_cannot_be_made_are_refused_and_nothing_is_kept(filled, folds):
     with pytest.raises(
-        TrainingDataError, match=f"takes 2 folds or more, got {folds}|{folds} folds of 90"
+        (UsageError, TrainingDataError),
+        match=f"takes 2 folds or more, got {folds}|{folds} folds of 90",
     ):
         fit_head(filled, "logistic", options=FitOptions(folds=folds))
     assert list_heads(filled) == []

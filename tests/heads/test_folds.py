@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
-from icehouse.errors import TrainingDataError
+from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads import fit_temperature, make_head, out_of_fold, scale
 from icehouse.heads._data import make_folds, strata_of
 
@@ -177,7 +177,8 @@ def test_multi_label_sets_are_judged_label_by_label(labelled):
 def test_folds_that_cannot_be_made_are_refused(labelled, folds, images):
     data = labelled(NAMES[np.arange(images) % 3])
     with pytest.raises(
-        TrainingDataError, match=rf"2 folds or more, got {folds}|{folds} folds of {images} labelled"
+        (UsageError, TrainingDataError),
+        match=rf"2 folds or more, got {folds}|{folds} folds of {images} labelled",
     ):
         out_of_fold(make_head("logistic"), data, NAMES, folds=folds)
 

@@ -23,7 +23,8 @@ def test_findings_repairs_and_what_is_left_are_shown_with_their_remedy(fitted):
     (fitted.path / "notes[1].txt").write_text("mine")
     shown = text(fsck_table(fsck(fitted.path)))
     assert "is damaged in 1 ways" not in shown
-    assert "is damaged in 1 way:" in shown
+    assert "is damaged in 1 way; sound are 40 images" in shown
+    assert shown.endswith(f"next: icehouse fsck --repair --store {fitted.path}\n")
     assert "'[red]odd[red]'" in shown
     assert "notes[1].txt" in shown
     assert "--repair retires them" in shown
@@ -31,6 +32,15 @@ def test_findings_repairs_and_what_is_left_are_shown_with_their_remedy(fitted):
     assert "repaired: catalog/shapes: retired 1 row" in shown
     assert shown.index("found") < shown.index("repaired") < shown.index("left")
     assert "is sound" in shown
+
+
+def test_what_repair_does_not_mend_is_not_sent_to_it(fitted):
+    [shard] = fitted.path.glob("features/*/*.parquet")
+    shard.unlink()
+    shown = " ".join(text(fsck_table(fsck(fitted.path))).split())
+    assert "40 images (first: " in shown
+    assert "of 40 have lost their vectors icehouse embed the same source again" in shown
+    assert "next:" not in shown
 
 
 def test_what_is_to_be_forgotten_is_counted_and_named(fitted):

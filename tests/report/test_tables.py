@@ -1,10 +1,11 @@
 import io
+import re
 import shutil
 
 import pytest
 from rich.console import Console
 
-from icehouse.embedder import embed, list_source
+from icehouse.embedder import EmbedOptions, ViewOptions, embed, list_source
 from icehouse.heads import list_heads, load_head
 from icehouse.report import (
     EmbedProgress,
@@ -57,6 +58,18 @@ def test_the_embed_table_adds_up_and_names_the_limit(store, pictures, tmp_path):
     assert f"41 inputs came from {images} until now, and come from {elsewhere}" in shown
 
 
+def test_the_embed_table_is_titled_by_what_came_of_the_run(store, pictures, tmp_path):
+    report = embed(store, list_source(pictures), "descriptor")
+    assert text(embed_table(report)).startswith("embedded ")
+    report = embed(store, list_source(pictures), "descriptor")
+    assert text(embed_table(report)).startswith("nothing new to embed ")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("a")
+    shown = text(embed_table(embed(store, list_source(tmp_path / "texts"), "descriptor")))
+    assert shown.startswith("nothing embedded: no input could be read as a picture")
+    assert "a.txt (not-an-image:" in shown
+
+
 def test_flags_neighbours_and_counts_are_shown(fitted):
     report = flag(fitted, load_head(fitted, "shapes", "logistic"))
     assert f"{len(report.flags)} of 40 images flagged" in text(flags_table(report, 5))
@@ -76,6 +89,15 @@ def test_an_overview_counts_what_the_store_holds(fitted):
     ]
     assert [h.name for h in held.heads] == ["logistic"]
     assert "descriptor" in text(*overview_tables(held))
+
+
+def test_augmented_views_are_shown_where_there_are_any(embedded, pictures):
+    assert "views" not in text(*overview_tables(overview(embedded)))
+    options = EmbedOptions(views=ViewOptions(2))
+    embed(embedded, list_source(pictures), "descriptor", dataset="shapes", options=options)
+    held = overview(embedded)
+    assert [(e.vectors, e.views) for e in held.encoders] == [(40, 80)]
+    assert re.search(r"vectors +views *\n.* 40 +80 ", text(*overview_tables(held), width=120))
 
 
 def test_an_empty_store_has_an_overview_too(store):

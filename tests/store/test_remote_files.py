@@ -345,10 +345,11 @@ def test_nothing_in_a_bucket_is_no_store(remote: str) -> None:
     with pytest.raises(NotAStore, match=f"there is no store at {remote}. Make one with"):
         Store.open(remote)
     files_at(remote).commit("holiday.jpg", b"picture")
-    with pytest.raises(NotAStore, match=r"is not a store: it has no store\.json"):
-        Store.open(remote)
+    for opened in (Store.open, Store.open_or_plan):
+        with pytest.raises(NotAStore, match=r"is not a store: it has no store\.json"):
+            opened(remote)
     with pytest.raises(UsageError, match="exists and is not a store"):
-        Store.open_or_create(remote)
+        Store.create(remote)
 
 
 class Refusing(http.server.BaseHTTPRequestHandler):

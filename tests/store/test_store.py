@@ -134,12 +134,24 @@ def test_open_or_create_makes_a_store_once(tmp_path: Path) -> None:
     assert Store.open_or_create(path).catalog.datasets() == ["photos"]
 
 
-def test_open_or_create_refuses_what_create_and_open_refuse(tmp_path: Path) -> None:
+def test_open_or_create_refuses_what_open_refuses(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UsageError, match="exists and is not a store"):
+    with pytest.raises(NotAStore, match=r"is not a store: it has no store\.json"):
         Store.open_or_create(tmp_path)
     with pytest.raises(StoreCorrupt, match=r"store\.json is damaged"):
         Store.open_or_create(manifest(tmp_path / "old", "{"))
+
+
+def test_a_planned_store_is_written_when_it_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "photos"
+    planned, also = Store.open_or_plan(path), Store.open_or_plan(path)
+    assert (planned.catalog.datasets(), planned.encoder_cards()) == ([], {})
+    assert not path.exists()
+    planned.make()
+    planned.catalog.append("photos", [row("a", X)])
+    also.make()  # of another process, which planned it too
+    assert also.catalog.datasets() == ["photos"]
+    assert Store.open_or_plan(path).catalog.datasets() == ["photos"]
 
 
 def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

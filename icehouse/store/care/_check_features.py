@@ -97,7 +97,8 @@ def check_encoder(files: Files, features: FeatureShards) -> EncoderFacts:
             _check_shard(files, features, name, spec, facts)
         seen.update(new)
     if facts.shards and spec is None and not files.exists(f"{features.folder}/{CARD}"):
-        facts.findings.append(found("encoder-card-missing", features.folder, f"it has no {CARD}"))
+        what = f"it has no {CARD}, which says what made its vectors: no verb uses them without"
+        facts.findings.append(found("encoder-card-missing", features.folder, what))
     facts.shards.sort(key=lambda shard: shard.name)
     return facts
 
@@ -210,7 +211,8 @@ def _read(name: str, shard: pq.ParquetFile) -> ShardFacts:
         finite.append(is_finite(vectors))
     stated = metadata.get(b"icehouse.sha256", b"none").decode()
     if stated != digest.hexdigest():
-        raise StoreCorrupt(f"its rows have the checksum {digest.hexdigest()}, not {stated}")
+        now, before = digest.hexdigest()[:12], stated[:12]
+        raise StoreCorrupt(f"its vectors were changed: their checksum is {now}…, not {before}…")
     well_named = bare(name) == f"{stated[:NAME_DIGITS]}.parquet"
     dtype = np.dtype(kind.value_type.to_pandas_dtype()).name
     rows = np.concatenate(finite)

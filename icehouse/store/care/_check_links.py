@@ -31,12 +31,14 @@ def check_links(images: Mapping[str, IdArray], vectors: Mapping[str, IdArray]) -
         has = {encoder: positions(ids, known) >= 0 for encoder, known in vectors.items()}
         lost = ~np.any([np.zeros(len(ids), np.bool_), *has.values()], axis=0)
         if lost.any():
-            what = f"{_some(ids, lost)} of {len(ids):,} have a vector of no encoder"
+            what = f"{_some(ids, lost)} of {len(ids):,} have lost their vectors"
             findings.append(found("vectors-missing", f"catalog/{dataset}", what))
         for encoder, there in has.items():
             lacking = ~there & ~lost
             if there.any() and lacking.any():
-                what = f"{_some(ids, lacking)} of {len(ids):,} of dataset {dataset!r} have none"
+                what = (
+                    f"{_some(ids, lacking)} of {len(ids):,} of dataset {dataset!r} have no vector"
+                )
                 findings.append(found("unfinished", f"features/{encoder}", what))
     placed = np.unique(np.concatenate([np.empty(0, ID_DTYPE), *images.values()]))
     for encoder, known in vectors.items():

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 DAMAGE, WARNING, INFORMATION = "damage", "warning", "information"
 SEVERITIES = (DAMAGE, WARNING, INFORMATION)
 
-_AGAIN = "run icehouse embed again: it encodes just what is missing"
+_AGAIN = "icehouse embed the same source again, which encodes just what is missing"
+_ENCODER = "icehouse embed with its --encoder again"
 _FIT = "fit it again: icehouse fit-head"
 _REPAIR = "icehouse fsck --repair"
 # Kind: severity, what helps, and whether --repair does it.
 KINDS: dict[str, tuple[str, str, bool]] = {
     "store-manifest": (DAMAGE, "--repair writes it anew", True),
-    "encoder-card": (DAMAGE, "--repair puts it aside; embed with its encoder again", True),
-    "encoder-card-missing": (DAMAGE, "embed with this encoder again: it writes it anew", False),
+    "encoder-card": (DAMAGE, f"--repair puts it aside; then {_ENCODER}", True),
+    "encoder-card-missing": (DAMAGE, f"{_ENCODER}: it writes it anew", False),
     "canary": (DAMAGE, "--repair puts it aside; opening the encoder writes it anew", True),
     "canary-missing": (INFORMATION, "opening the encoder writes it anew", False),
     "shard": (DAMAGE, f"--repair puts it aside; then {_AGAIN}", True),
@@ -22,28 +23,28 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "vectors-not-finite": (DAMAGE, f"--repair drops them; then {_AGAIN}", True),
     "tombstone": (DAMAGE, "--repair forgets all vectors that no catalog row needs", True),
     "shard-name": (WARNING, _REPAIR, True),
-    "duplicate-vectors": (INFORMATION, f"none is needed: readers take one; {_REPAIR}", True),
-    "small-shards": (INFORMATION, f"none is needed; {_REPAIR} makes few of them", True),
+    "duplicate-vectors": (INFORMATION, f"nothing to do: readers take one; {_REPAIR}", True),
+    "small-shards": (INFORMATION, f"nothing to do; {_REPAIR} makes few of them", True),
     "forgotten-vectors": (INFORMATION, f"to remove their bytes: {_REPAIR}", True),
-    "catalog-shard": (DAMAGE, "--repair puts it aside; run icehouse embed again", True),
-    "catalog-rows": (DAMAGE, "--repair retires them; run icehouse embed again", True),
-    "superseded-rows": (INFORMATION, f"none is needed; {_REPAIR} drops them", True),
-    "vectors-missing": (DAMAGE, f"--repair, if shards are damaged; then {_AGAIN}", False),
+    "catalog-shard": (DAMAGE, "--repair puts it aside; then icehouse embed the same source", True),
+    "catalog-rows": (DAMAGE, "--repair retires them; then icehouse embed the same source", True),
+    "superseded-rows": (INFORMATION, f"nothing to do; {_REPAIR} drops them", True),
+    "vectors-missing": (DAMAGE, f"{_AGAIN} (after --repair, where shards are damaged)", False),
     "unfinished": (WARNING, _AGAIN, False),
-    "vectors-without-row": (INFORMATION, "none: embed uses them if the images come back", False),
+    "vectors-without-row": (INFORMATION, "nothing to do: embed uses them if images return", False),
     "label-log": (DAMAGE, "--repair keeps what is proven, and puts the old file aside", True),
     "label-log-busy": (WARNING, "run it again when nobody is labelling", False),
     "label-log-unproven": (INFORMATION, f"made by an earlier version; {_REPAIR}", True),
     "label-log-on-server": (DAMAGE, "bring back a backup of the database", False),
     "label-log-unknown": (INFORMATION, "say where it is: --labels URL or ICEHOUSE_LABELS", False),
-    "labels-of-unknown-images": (INFORMATION, "none: they count again if the images do", False),
+    "labels-of-unknown-images": (INFORMATION, "nothing to do: they count if images return", False),
     "head": (DAMAGE, f"--repair puts it aside; {_FIT}", True),
     "head-metrics": (DAMAGE, "--repair writes them again", True),
     "head-folds": (DAMAGE, "--repair puts them aside; flag computes them again", True),
-    "head-without-encoder": (WARNING, "embed with its encoder again, or remove the head", False),
+    "head-without-encoder": (WARNING, f"{_ENCODER}, or remove the head", False),
     "leftover": (WARNING, _REPAIR, True),
-    "foreign-file": (WARNING, "move it out of the store", False),
-    "lost-and-found": (INFORMATION, "look at it, then remove it", False),
+    "foreign-file": (WARNING, "nothing reads it: move it out of the store", False),
+    "lost-and-found": (INFORMATION, "nothing reads it: look at it, then remove it", False),
 }  # fmt: skip
 
 

@@ -88,7 +88,9 @@ def plan_forget(store: Store, images: Sequence[str] = (), dataset: str | None = 
         Neither or both are given.
     """
     if bool(images) == (dataset is not None):
-        raise UsageError("say what is to be forgotten: --image ID_OR_KEY, or --dataset NAME")
+        raise UsageError(
+            "say what is to be forgotten: --image ID_OR_KEY, or --dataset NAME (one of the two)"
+        )
     known = {encoder: store.features(encoder).ids() for encoder in store.files.folders("features")}
     if dataset is None:
         rows = store.catalog.everything(["dataset", "key", "image_id"])
