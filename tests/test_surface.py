@@ -47,8 +47,10 @@ SURFACE = {
         "read_file", "select",
     ],
     "icehouse.heads": [
-        "KINDS", "FitOptions", "Fractions", "Head", "HeadCard", "LabelledSet", "Metrics",
-        "OutOfFold", "StoredHead", "choose_head", "choose_task", "datasets_of", "fit_head",
+        "KINDS", "CompareOptions", "Comparison", "Contender", "FitOptions", "Fractions", "Head",
+        "HeadCard", "LabelCounts", "LabelCurve", "LabelPoint", "LabelledSet", "Metrics",
+        "OutOfFold", "StoredHead", "choose_head", "choose_task", "compare", "count_labels",
+        "datasets_of", "fit_head",
         "fit_temperature",
         "folds_of", "list_heads", "load_head", "load_labelled", "make_head", "measure",
         "out_of_fold", "save_head", "scale", "training_set",
@@ -59,11 +61,12 @@ SURFACE = {
         "write_flags",
     ],
     "icehouse.report": [
-        "DatasetSummary", "EmbedProgress", "EncoderSummary", "Overview", "TaskSummary",
+        "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview",
+        "TaskSummary", "comparison_tables",
         "contact_sheet", "counts_table", "embed_table", "flags_table", "forget_table",
-        "fsck_table", "heads_table",
+        "fsck_table", "heads_table", "label_counts_tables",
         "neighbours_table", "overview", "overview_tables", "predictions_table",
-        "rehearsal_table",
+        "rehearsal_table", "write_comparison", "write_label_counts",
     ],
 }  # fmt: skip
 

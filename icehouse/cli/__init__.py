@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import sys
 
-from icehouse.cli import _care, _freeze, _learn, _look  # noqa: F401  (they add their verbs to the app)
+from icehouse.cli import (  # noqa: F401  (they add their verbs to the app)
+    _care,
+    _compare,
+    _freeze,
+    _learn,
+    _look,
+)
 from icehouse.cli._app import app
 from icehouse.errors import IcehouseError, Interrupted, UsageError
 

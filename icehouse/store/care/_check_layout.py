@@ -20,6 +20,7 @@ LAYOUT = re.compile(
     | heads/[^/]+/[^/]+/(head\.json|metrics\.json|weights-[0-9a-f]{16}\.safetensors
                         |oof(-[0-9a-f]{16})?\.parquet|flags\.(parquet|csv|jsonl|png))
     | indexes/.+
+    | reports/.+
     """,
     re.VERBOSE,
 )
