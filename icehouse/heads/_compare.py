@@ -241,5 +241,5 @@ def _twin_notes(twins: dict[str, int], images: int) -> Iterable[str]:
     for name, count in twins.items():
         yield (
             f"near-duplicates: {name} sees {count} of {images} measured images all but the same as "
-            f"one in training (centred cosine {NEAR_DUPLICATE} or more); accuracy may be memory there"
+            f"one in training (centred cosine {NEAR_DUPLICATE} or more): accuracy may be memory"
         )
