@@ -121,9 +121,8 @@ def _legend(canvas: Canvas) -> None:
 def _ticks(low: float, high: float) -> list[float]:
     """Return round shares around a range, between 0 and 1, about six of them."""
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2) if (high - low) / s <= 7 or s == 0.2)
-    first = max(0, math.floor(low / step + 1e-9))
-    last = min(round(1 / step), math.ceil(high / step - 1e-9))
-    last = max(last, first + 1)
+    first = min(math.floor(low / step + 1e-9), round(1 / step) - 1)
+    last = max(math.ceil(high / step - 1e-9), first + 1)
     return [number * step for number in range(first, last + 1)]
 
 
