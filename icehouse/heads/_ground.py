@@ -147,6 +147,8 @@ def common_ground(store: Store, options: CompareOptions) -> Ground:
     )
     names = _names(store)
     notes = _notes(seen, names)
+    if y.ndim == 2:
+        notes.append("several labels an image: accuracy is of images all of whose labels are right")
     if not common.all():
         count = int((~common).sum())
         notes.append(f"left out, as not every encoder has features of them: {count} images")

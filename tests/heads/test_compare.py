@@ -87,6 +87,7 @@ def test_a_multi_label_task_is_compared_too(fill, photo):
     store = fill([photo(f"{i}", kinds[i % 4]) for i in range(80)], task="things", kind="multi")
     compared = compare(store, CompareOptions(fractions=HALF))
     assert compared.kind == "multi"
+    assert "images all of whose labels are right" in compared.notes[0]
     assert len(compared.contenders) == len(KINDS)
     for each in compared.contenders:
         card = fit_head(store, each.head, options=FitOptions(fractions=HALF))
