@@ -145,6 +145,32 @@ def test_flag_writes_files_and_a_sheet(photos):
     ]
 
 
+def test_compare_writes_a_table_and_a_picture_into_the_store(photos):
+    heads = ("--heads", "logistic, knn")
+    before = snapshot(photos / "photos.icehouse" / "heads")
+    shown = run(photos, "compare", "-s", "photos.icehouse", *heads)
+    assert "photos: 4 test images, 32 to train on" in shown
+    folder = photos / "photos.icehouse" / "reports" / "photos"
+    assert {f.name for f in folder.iterdir()} == {"compare.csv", "compare.md", "compare.png"}
+    assert shown.count("written: ") == 3
+    assert snapshot(photos / "photos.icehouse" / "heads") == before
+    found = lines(photos, "fsck", "-s", "photos.icehouse")[0]["findings"]
+    assert "foreign-file" not in {finding["kind"] for finding in found}
+    options = (*heads, "--encoders", "descriptor", "--split", "60/0/40", "--seeds", "2")
+    (compared,) = lines(photos, "compare", "-s", "photos.icehouse", *options, "--out", "other")
+    assert (compared["images"], compared["seeds"]) == (16, 2)
+    assert {c["head"] for c in compared["contenders"]} == {"logistic", "knn"}
+    assert (photos / "other" / "compare.png").exists()
+
+
+def test_compare_counts_labels(photos):
+    options = ("--label-counts", "1, 5", "--heads", "knn", "--out", "curves")
+    (counted,) = lines(photos, "compare", "-s", "photos.icehouse", *options)
+    assert [p["count"] for p in counted["curves"][0]["points"]] == [1, 5]
+    assert counted["seeds"] == 5
+    assert {f.suffix for f in (photos / "curves").iterdir()} == {".csv", ".md", ".png"}
+
+
 def test_neighbours_takes_a_key_or_a_file(photos):
     by_key = lines(photos, "neighbours", "disc/01.png", "-s", "photos.icehouse", "-k", "3")
     by_file = lines(photos, "neighbours", "photos/disc/01.png", "-s", "photos.icehouse", "-k", "3")
@@ -241,6 +267,10 @@ WRONG = [
     (["fit-head", "-s", "photos.icehouse", "--split", "80/20"], 2, "TRAIN/VAL/TEST"),
     (["fit-head", "-s", "photos.icehouse", "-e", "clip"], 2, "no encoder 'clip'"),
     (["fit-head", "-s", "photos.icehouse", "-t", "cats"], 2, "no task 'cats'"),
+    (["compare", "-s", "photos.icehouse", "--heads", "knn,oak"], 1, "no head 'oak'"),
+    (["compare", "-s", "photos.icehouse", "--encoders", "clip"], 2, "no encoder 'clip'"),
+    (["compare", "-s", "photos.icehouse", "--label-counts", "few"], 2, "numbers such as 1,2,5,10"),
+    (["compare", "-s", "photos.icehouse", "--label-counts", "0"], 2, "are 1 or more, got '0'"),
     (["flag", "-s", "photos.icehouse", "--head", "oak"], 2, "no head 'oak'"),
     (["predict", "-s", "photos.icehouse"], 2, "give image files or folders, or --dataset"),
     (["predict", "nowhere.jpg", "-s", "photos.icehouse"], 2, "none of 1 can be read; nowhere.jpg"),

@@ -82,6 +82,7 @@ def commands(path):
         "docs/tutorial.md",
         "docs/sources.md",
         "docs/embedding.md",
+        "docs/heads.md",
         "docs/distributed.md",
     ],
 )

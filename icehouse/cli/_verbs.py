@@ -1,9 +1,15 @@
-"""The application with all of its verbs."""
+"""The application with all of its verbs, in the order in which the help shows them."""
 
+# isort: skip_file
+# ruff: noqa: F401  (modules add their verbs to it)
 from __future__ import annotations
 
-# They add their verbs to it.
-from icehouse.cli import _care, _freeze, _learn, _look, _zero_shot  # noqa: F401
+from icehouse.cli import _freeze
+from icehouse.cli import _learn
+from icehouse.cli import _compare
+from icehouse.cli import _zero_shot
+from icehouse.cli import _look
+from icehouse.cli import _care
 from icehouse.cli._app import app
 
 __all__ = ["app"]

@@ -2,9 +2,12 @@
 
 from icehouse.heads._base import Head
 from icehouse.heads._calibration import fit_temperature, scale
+from icehouse.heads._compare import Comparison, Contender, compare
 from icehouse.heads._data import Fractions, LabelledSet, choose_task, datasets_of, load_labelled
 from icehouse.heads._fit import FitOptions, fit_head, folds_of, training_set
 from icehouse.heads._folds import OutOfFold, out_of_fold
+from icehouse.heads._ground import CompareOptions
+from icehouse.heads._label_counts import LabelCounts, LabelCurve, LabelPoint, count_labels
 from icehouse.heads._metrics import Metrics, measure
 from icehouse.heads._registry import KINDS, make_head
 from icehouse.heads._stored import (
@@ -18,16 +21,24 @@ from icehouse.heads._stored import (
 
 __all__ = [
     "KINDS",
+    "CompareOptions",
+    "Comparison",
+    "Contender",
     "FitOptions",
     "Fractions",
     "Head",
     "HeadCard",
+    "LabelCounts",
+    "LabelCurve",
+    "LabelPoint",
     "LabelledSet",
     "Metrics",
     "OutOfFold",
     "StoredHead",
     "choose_head",
     "choose_task",
+    "compare",
+    "count_labels",
     "datasets_of",
     "fit_head",
     "fit_temperature",

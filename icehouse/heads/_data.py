@@ -13,14 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from icehouse.errors import LookupFailed, TrainingDataError, UsageError
-from icehouse.store import (
-    IdArray,
-    Store,
-    Task,
-    ids_from_arrow,
-    ids_from_bytes,
-    positions,
-)
+from icehouse.store import IdArray, Store, Task, ids_from_arrow, ids_from_bytes, positions
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
@@ -221,7 +214,7 @@ def make_split(
         "train", "val" or "test". Every class keeps at least one image for training.
     """
     split = np.full(len(ids), TRAIN, dtype="<U5")
-    order = _hash_order(ids, seed)
+    order = hash_order(ids, seed)
     for stratum in np.unique(strata):
         members = order[strata[order] == stratum]
         test = round(len(members) * fractions.test)
@@ -238,7 +231,7 @@ def make_folds(
 ) -> npt.NDArray[np.int64]:
     """Deal images out to folds by a hash of their identity, class by class; shape (n,)."""
     fold = np.empty(len(ids), np.int64)
-    order = _hash_order(ids, seed)
+    order = hash_order(ids, seed)
     dealt = 0
     for stratum in np.unique(strata):
         members = order[strata[order] == stratum]
@@ -253,7 +246,8 @@ def strata_of(data: LabelledSet) -> npt.NDArray[Any]:
     return _rarest(data.y) if data.y.ndim == 2 else data.y
 
 
-def _hash_order(ids: IdArray, seed: int) -> npt.NDArray[np.int64]:
+def hash_order(ids: IdArray, seed: int) -> npt.NDArray[np.int64]:
+    """Return the order of images by a hash of their identity, another for each seed."""
     salt = str(seed).encode()
     keys = [hashlib.blake2b(i.tobytes(), digest_size=8, salt=salt[:16]).digest() for i in ids]
     return np.argsort(np.array(keys, dtype="S8").view(">u8"), kind="stable")

@@ -13,7 +13,7 @@ import numpy as np
 
 from icehouse.embedder import choose_encoder
 from icehouse.errors import HeadCorrupt, LookupFailed, TrainingDataError, UsageError
-from icehouse.heads._base import Head
+from icehouse.heads._base import AnyArray, FloatArray, Head
 from icehouse.heads._calibration import fit_temperature, scale
 from icehouse.heads._data import (
     SPLITS,
@@ -99,9 +99,7 @@ def fit_head(
         A head of this name exists that was fitted on another encoder.
     """
     options = options or FitOptions()
-    head = make_head(kind, settings)
-    if "seed" in head.get_params() and "seed" not in (settings or {}):
-        head.set_params(seed=options.seed)
+    head = seeded(kind, settings, options.seed)
     task = choose_task(store, options.task)
     encoder_id = choose_encoder(store, options.encoder)
     name = check_name("head", options.name or kind)
@@ -115,7 +113,7 @@ def fit_head(
         seed=options.seed,
     )
     started = time.perf_counter()
-    stored = _fit(head, data, kind, name, options, started)
+    stored = fit_split(head, data, kind, name, options, started)
     metrics = {
         split: asdict(_measure(stored, data, data.split == split))
         for split in SPLITS
@@ -172,9 +170,18 @@ def training_set(store: Store, card: HeadCard) -> LabelledSet:
     )
 
 
-def _fit(
+def seeded(kind: str, settings: Mapping[str, Any] | None, seed: int) -> Head:
+    """Make a head that draws by a seed, where it draws and its settings name none."""
+    head = make_head(kind, settings)
+    if "seed" in head.get_params() and "seed" not in (settings or {}):
+        head.set_params(seed=seed)
+    return head
+
+
+def fit_split(
     head: Head, data: LabelledSet, kind: str, name: str, options: FitOptions, started: float
 ) -> StoredHead:
+    """Fit on the training split and calibrate on the validation split; nothing is saved."""
     train, val = data.split == TRAIN, data.split == VAL
     if not train.any():
         raise TrainingDataError(
@@ -217,12 +224,15 @@ def _fit(
     return StoredHead(card, head)
 
 
+def answer(stored: StoredHead, X: FloatArray) -> tuple[FloatArray, AnyArray]:  # noqa: N803
+    """Return calibrated probabilities of features, and the answers that follow from them."""
+    raw = stored.head.predict_proba(X)
+    proba = scale(raw, stored.card.temperature, multi_label=stored.head.multi_label_)
+    return proba, stored.head.decide(proba)
+
+
 def _measure(stored: StoredHead, data: LabelledSet, rows: Any) -> Metrics:
-    raw = stored.head.predict_proba(data.X[rows])
-    multi_label = stored.head.multi_label_
-    proba = scale(raw, stored.card.temperature, multi_label=multi_label)
-    classes = stored.classes
-    return measure(data.y[rows], proba, stored.head.decide(proba), classes)
+    return measure(data.y[rows], *answer(stored, data.X[rows]), stored.classes)
 
 
 def _measure_folds(stored: StoredHead, data: LabelledSet, folds: OutOfFold) -> Metrics:

@@ -1,6 +1,8 @@
 """Reports: pictures and tables of what is known."""
 
 from icehouse.report._care import forget_table, fsck_table
+from icehouse.report._compare_files import write_comparison, write_label_counts
+from icehouse.report._compare_tables import comparison_tables, label_counts_tables
 from icehouse.report._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -8,7 +10,7 @@ from icehouse.report._overview import (
     TaskSummary,
     overview,
 )
-from icehouse.report._progress import EmbedProgress
+from icehouse.report._progress import EmbedProgress, FitProgress
 from icehouse.report._sheet import contact_sheet
 from icehouse.report._tables import (
     counts_table,
@@ -26,8 +28,10 @@ __all__ = [
     "DatasetSummary",
     "EmbedProgress",
     "EncoderSummary",
+    "FitProgress",
     "Overview",
     "TaskSummary",
+    "comparison_tables",
     "contact_sheet",
     "counts_table",
     "embed_table",
@@ -35,10 +39,13 @@ __all__ = [
     "forget_table",
     "fsck_table",
     "heads_table",
+    "label_counts_tables",
     "neighbours_table",
     "overview",
     "overview_tables",
     "predictions_table",
     "rehearsal_table",
+    "write_comparison",
+    "write_label_counts",
     "zero_shot_tables",
 ]

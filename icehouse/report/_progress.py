@@ -1,4 +1,4 @@
-"""A progress bar for ``embed``: images/s, errors, time left."""
+"""Progress bars: for ``embed`` images/s, errors, time left; for ``compare`` what is fitted."""
 
 from __future__ import annotations
 
@@ -60,3 +60,38 @@ class EmbedProgress:
             self._task = self._progress.add_task("", total=total, errors=errors)
             self._progress.update(self._task, completed=done)
         self._progress.update(self._task, completed=done, errors=errors)
+
+
+class FitProgress:
+    """A context in which the object itself is the callback of :func:`icehouse.heads.compare`."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("fitting"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[what]}", markup=False),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._progress.stop()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Show that ``done`` of ``total`` heads are measured, and which one is next."""
+        if self._task is None:
+            self._progress.start()
+            self._task = self._progress.add_task("", total=total, what=what)
+        self._progress.update(self._task, completed=done, what=what)

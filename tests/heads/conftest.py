@@ -136,3 +136,22 @@ def labelled() -> Callable[..., LabelledSet]:
         )
 
     return labelled
+
+
+@pytest.fixture
+def encode_noise() -> Callable[..., str]:
+    """A function that gives images of a store features that say nothing, or little."""
+
+    def encode_noise(
+        store: Store, photos: Iterable[Photo], encoder: str = "noise-0", signal: float = 0.0
+    ) -> str:
+        photos = list(photos)
+        features = store.features(encoder)
+        features.describe({"spec": {"dim": DIM}, "request": {"name": encoder}})
+        vectors = np.stack(
+            [signal * vector_of(p) + _random(f"noise {p.key}") for p in photos], dtype=np.float32
+        )
+        features.append(ids_from_bytes(p.image_id for p in photos), vectors, "float32")
+        return encoder
+
+    return encode_noise

@@ -21,6 +21,7 @@ LAYOUT = re.compile(
                         |oof(-[0-9a-f]{16})?\.parquet|flags\.(parquet|csv|jsonl|png))
     | zero-shot/[^/]+/[^/]+/(answers|differences)\.csv
     | indexes/.+
+    | reports/.+
     """,
     re.VERBOSE,
 )

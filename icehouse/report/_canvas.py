@@ -1,0 +1,69 @@
+"""A sheet to draw figures on, in smooth lines, with Pillow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+INK, FAINT, RULE, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#ffffff"
+DRAWN, SAVED = 4, 2  # pixels for a unit, when drawn and when saved: reducing smooths the edges
+
+Point = tuple[float, float]
+
+
+class Canvas:
+    """White paper, measured in units of two pixels.
+
+    Parameters
+    ----------
+    width, height : float
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        size = round(width * DRAWN), round(height * DRAWN)
+        self._image = Image.new("RGB", size, PAPER)
+        self._pen = ImageDraw.Draw(self._image)
+
+    def text(
+        self, at: Point, text: str, size: float, colour: str = INK, anchor: str = "lm"
+    ) -> None:
+        """Write one line; the anchor is Pillow's: l, m, r with a, m, d."""
+        font = ImageFont.load_default(size * DRAWN)
+        self._pen.text(_scaled(at), text, fill=colour, font=font, anchor=anchor)
+
+    def line(self, points: Sequence[Point], colour: str, width: float = 1.0) -> None:
+        """Draw a line through points."""
+        scaled = [_scaled(point) for point in points]
+        self._pen.line(scaled, fill=colour, width=round(width * DRAWN), joint="curve")
+
+    def mark(
+        self, at: Point, shape: Sequence[Point] | None, radius: float, colour: str, filled: bool
+    ) -> None:
+        """Draw a point: a disc, or a polygon of corners in units of the radius."""
+        x, y = _scaled(at)
+        r, width = radius * DRAWN, round(1.6 * DRAWN)
+        fill = colour if filled else PAPER
+        if shape is None:
+            self._pen.ellipse([x - r, y - r, x + r, y + r], fill=fill, outline=colour, width=width)
+            return
+        corners = [(x + r * across, y + r * down) for across, down in shape]
+        self._pen.polygon(corners, fill=fill, outline=colour, width=width)
+
+    def png(self) -> bytes:
+        """Return the picture."""
+        width, height = (side * SAVED // DRAWN for side in self._image.size)
+        buffer = io.BytesIO()
+        smooth = self._image.resize((width, height), Image.Resampling.BOX)
+        smooth.save(buffer, "PNG", optimize=True)
+        return buffer.getvalue()
+
+
+def text_width(text: str, size: float) -> float:
+    """Return how wide a line is, in units."""
+    return float(ImageFont.load_default(size * DRAWN).getlength(text)) / DRAWN
+
+
+def _scaled(point: Point) -> Point:
+    return point[0] * DRAWN, point[1] * DRAWN
