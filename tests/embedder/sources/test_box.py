@@ -121,7 +121,7 @@ def test_a_list_that_is_no_box_is_an_error_of_its_row(folder: Path, box: list[fl
 
 def test_where_no_box_can_be_used_one_is_named(folder: Path, store: Store) -> None:
     path = manifest(folder, 'photo.png,x,"1,2,3"', 'photo.png,x,"4,5,6"')
-    with pytest.raises(SourceError, match=r"2 not-an-image, such as photo\.png#1,2,3 \("):
+    with pytest.raises(SourceError, match=r"2 not-an-image\. The first is photo\.png#1,2,3: "):
         embed(store, list_source(path), "descriptor", dataset="d")
 
 
