@@ -160,6 +160,7 @@ class Pipeline:
         self._gpu = threading.Semaphore(self.encoders) if self.on_gpu else nullcontext()
         self._stop = threading.Event()
         self._working = 0
+        self._threads: list[threading.Thread] = []
         self._results: queue.Queue[Outcome | BaseException | None] = queue.Queue(RESULTS_WAITING)
 
     def stop(self) -> None:
@@ -168,9 +169,11 @@ class Pipeline:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield outcomes as they come; at the end raise what a worker could not handle."""
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.workers)]
-        self._working = len(threads)
-        for thread in threads:
+        self._threads = [
+            threading.Thread(target=self._work, daemon=True) for _ in range(self.workers)
+        ]
+        self._working = len(self._threads)
+        for thread in self._threads:
             thread.start()
         failure: BaseException | None = None
         while self._working:
@@ -182,6 +185,7 @@ class Pipeline:
                 self.stop()
             else:
                 yield result
+        self.close()
         if failure is not None:
             raise failure
 
@@ -191,6 +195,10 @@ class Pipeline:
         while self._working:
             if self._results.get() is None:
                 self._working -= 1
+        # What an engine keeps for each thread goes with the thread; were the program to end amid
+        # that, the C++ of some would abort it.
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
         try:

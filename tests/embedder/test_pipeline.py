@@ -283,6 +283,38 @@ def test_after_an_error_other_workers_finish_their_batch_and_no_more(folder: Pat
     assert len(keys(kept)) < 500  # of three thousand
 
 
+class Lingering:
+    """What takes a while to be taken down, as requests of an engine do."""
+
+    def __init__(self, gone: list[str]) -> None:
+        self._gone = gone
+
+    def __del__(self) -> None:
+        time.sleep(0.2)
+        self._gone.append("gone")
+
+
+class Keeping(Tiles):
+    """Keeps something for each thread that encodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone: list[str] = []
+        self._own = threading.local()
+
+    def encode(self, batch: np.ndarray) -> np.ndarray:
+        if not hasattr(self._own, "kept"):
+            self._own.kept = Lingering(self.gone)
+            self.batches.append(0)
+        return super().encode(batch)
+
+
+def test_a_run_is_over_when_all_that_its_threads_kept_is_taken_down(folder: Path) -> None:
+    encoder = Keeping()
+    list(pipeline_of(encoder, entries_of(folder)).outcomes())
+    assert len(encoder.gone) == encoder.batches.count(0) > 0
+
+
 class Narrow(Tiles):
     """Has room for some images at once."""
 
