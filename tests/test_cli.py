@@ -323,7 +323,7 @@ sys.meta_path.insert(0, Stop())
 from icehouse.cli import main
 main()
 """
-STOPPED = "error: stopped by Ctrl-C; run the same command again to go on\n"
+STOPPED = "error: stopped by Ctrl-C; what was stored is kept\n"
 
 
 @pytest.mark.parametrize("module", ["typer", "icehouse.embedder", "torch", "timm.layers"])

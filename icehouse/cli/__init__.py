@@ -36,7 +36,7 @@ def main() -> None:
         sys.exit(next((code for kind, code in codes.items() if isinstance(error, kind)), 1))
     except SystemExit as end:
         if end.code == STOPPED:
-            print("error: stopped by Ctrl-C; run the same command again to go on", file=sys.stderr)
+            print("error: stopped by Ctrl-C; what was stored is kept", file=sys.stderr)
         raise
 
 

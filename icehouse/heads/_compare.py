@@ -157,9 +157,11 @@ def compare(
     contenders = _ranked(outcomes)
     images = ground.images[ground.measured]
     if len(contenders) > 1 and all(each.like_best for each in contenders):
+        more = "measure more of them in turn with --seeds 10"
+        more = f"{more}, or " if options.seeds == 1 else ""
         notes.append(
-            f"none can be told from the best on {images} images: label more, give --split a larger "
-            "test, or measure more of them in turn with --seeds 10"
+            f"none can be told from the best on {images} images: {more}give --split a larger "
+            "test, or label more"
         )
     return Comparison(
         task=data.task.name,

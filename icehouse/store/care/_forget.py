@@ -169,8 +169,8 @@ def _find(rows: pa.Table, vectors: IdArray, text: str) -> set[bytes]:
         return found.union(*by_key.values())
     if not found:
         raise LookupFailed(
-            f"no image in the store has the key or the image_id {text!r}; "
-            "icehouse predict and icehouse flag print both"
+            f"no image in the store has the key {text!r}, or an image_id that begins so (give "
+            f"{MIN_DIGITS} digits of it or more); icehouse predict and icehouse flag print both"
         )
     some = ", ".join(sorted(image.hex()[:12] for image in found)[:4])
     raise LookupFailed(f"{text!r} is several images: {some}. Give a longer image_id")

@@ -79,9 +79,10 @@ def _mend_features(
         every = [np.empty(0, ID_DTYPE), *(shard.ids for shard in checked.shards)]
         ids = np.unique(np.concatenate(every))
         alone = ids[positions(ids, seen.images) < 0]
-        if len(alone):
-            features.tombstones.commit(alone, [shard.name for shard in checked.shards])
-        files.remove(*damaged)
+        # What says the same as a damaged one has its name, and has taken its place.
+        shards = [shard.name for shard in checked.shards]
+        new = [features.tombstones.commit(alone, shards)] if len(alone) else []
+        files.remove(*(name for name in damaged if name not in new))
         done.append(f"{features.folder}: forgot {count(len(alone), 'vector')} that have no row")
     if damaged or any(f.kind in COMPACTED for f in checked.findings):
         before, after = compact_features(files, features, checked.shards, limit)

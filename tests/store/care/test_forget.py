@@ -345,6 +345,20 @@ def test_a_damaged_tombstone_hides_more_rather_than_less(
     assert len(features_of(damaged).load()) == 39
 
 
+def test_a_damaged_tombstone_is_replaced_by_one_that_says_the_same(
+    damaged: Store, chosen: bytes
+) -> None:
+    assert fsck(damaged.path, repair=True).sound  # one shard, and no vector without a row
+    vector = vector_of(damaged, chosen).tobytes()
+    forget_these(damaged, KEY)
+    [path] = (damaged.path / features_of(damaged).folder / "_forgotten").iterdir()
+    path.write_bytes(path.read_bytes()[:-1] + b"X")
+    report = fsck(damaged.path, repair=True)
+    assert any("forgot 1 vector that have no row" in line for line in report.repairs)
+    assert vector not in b"".join(bytes_of(damaged).values())
+    assert len(features_of(damaged).load()) == 39
+
+
 @pytest.mark.parametrize(
     ("images", "dataset", "error", "message"),
     [
