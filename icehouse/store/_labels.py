@@ -180,7 +180,7 @@ class LabelLog:
         Raises
         ------
         LookupFailed, UsageError
-            As in :meth:`record`.
+            As :meth:`record`.
         """
         query = (
             sa.select(EVENTS.c.image_id, EVENTS.c.labels, EVENTS.c.note)
