@@ -326,12 +326,17 @@ main()
 STOPPED = "error: stopped by Ctrl-C; what was stored is kept\n"
 
 
+def heed_ctrl_c() -> None:
+    """Be told of Ctrl-C, though whoever runs the tests in the background is not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("module", ["typer", "icehouse.embedder", "torch", "timm.layers"])
 def test_ctrl_c_before_anything_is_encoded_is_one_line(pictures, tmp_path, module):
     words = [module, "embed", str(pictures), "-s", str(tmp_path / "new"), "-e", "tiny"]
     done = subprocess.run(
         [sys.executable, "-c", STOPPED_AT, *words, "--engine", "torch"],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, preexec_fn=heed_ctrl_c,
     )  # fmt: skip
     assert Done(done.returncode, done.stdout, done.stderr) == Done(130, "", STOPPED)
     assert list(tmp_path.iterdir()) == []
@@ -341,7 +346,7 @@ def test_ctrl_c_while_the_source_is_listed_is_one_line(tmp_path):
     words = ["embed", "-", "--dataset", "d", "-s", str(tmp_path / "new"), "-e", "descriptor"]
     with subprocess.Popen(
         [sys.executable, "-m", "icehouse", *words],
-        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c,
     ) as process:  # fmt: skip
         process.stdin.write("nowhere.png\n" * 200_000)  # more than a pipe holds: it is listing now
         process.send_signal(signal.SIGINT)
