@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,9 @@ from icehouse.embedder._pictures import (
     similarity,
 )
 from icehouse.errors import CanaryError, IcehouseError, StoreCorrupt, WeightsError
-from icehouse.store import Store
+
+if TYPE_CHECKING:
+    from icehouse.store import Store
 
 CANARY = "canary.npy"
 Song = npt.NDArray[np.float32]

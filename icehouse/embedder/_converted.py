@@ -2,7 +2,8 @@
 
 The folder is ``ICEHOUSE_CACHE``, else ``icehouse`` in ``XDG_CACHE_HOME`` or ``~/.cache``. An entry
 belongs to one request, one state of the local files that it names, and the versions of all the
-libraries that had a part in it.
+libraries that had a part in it. What it computes was compared with torch when it was made, and
+its checksums say that it is still that: no canary is encoded again to open it.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ def keep(
     try:
         temporary.mkdir(parents=True)
         openvino.save_model(model, temporary / "model.xml", compress_to_fp16=False)
-        size = (temporary / "model.bin").stat().st_size
-        text = json.dumps({"spec": asdict(spec), "rates": dict(rates), "bytes": size}, indent=2)
+        said = {"spec": asdict(spec), "rates": dict(rates), "sha256": _checksums(temporary)}
+        text = json.dumps(said, indent=2)
         (temporary / "encoder.json").write_text(text, encoding="utf-8")
         shutil.rmtree(final, ignore_errors=True)
         temporary.rename(final)
@@ -102,11 +103,19 @@ def _folder(request: EncoderRequest) -> Path:
 def _read(folder: Path) -> Converted | None:
     try:
         kept = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-        if (folder / "model.bin").stat().st_size != kept["bytes"]:
+        if kept["sha256"] != _checksums(folder):
             return None
         return Converted(_spec(kept["spec"]), kept["rates"], folder / "model.xml")
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    found = {}
+    for name in ("model.xml", "model.bin"):
+        with (folder / name).open("rb") as file:
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def _spec(said: dict[str, Any]) -> EncoderSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,13 +23,26 @@ NO_MEMORY = "there is not enough memory to decode it"
 
 # EPS is left out because Pillow hands it to Ghostscript, formats of video and icons of
 # programs because nobody means them.
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI")
+FORMATS = {  # and Pillow's module for each; to let Pillow find them it would load all forty-five
+    "JPEG": "Jpeg",
+    "MPO": "Mpo",
+    "PNG": "Png",
+    "GIF": "Gif",
+    "WEBP": "WebP",
+    "TIFF": "Tiff",
+    "BMP": "Bmp",
+    "PPM": "Ppm",
+    "JPEG2000": "Jpeg2K",
+    "AVIF": "Avif",
+    "QOI": "Qoi",
+}
 # BMP and PPM are known by two letters, with which a text may begin too.
 FORMATS_WITH_MAGIC = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "JPEG2000", "AVIF", "QOI")
 JPEG_MAGIC = b"\xff\xd8\xff"
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
-Image.init()
+for plugin in FORMATS.values():
+    importlib.import_module(f"PIL.{plugin}ImagePlugin")
 _FORMATS = tuple(name for name in FORMATS if name in Image.OPEN)
 # Our own limit is checked right after the header is read, and may be higher than Pillow's.
 Image.MAX_IMAGE_PIXELS = None

@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from icehouse.embedder import _converted
-from icehouse.embedder._canary import check_folder, sing
+from icehouse.embedder._canary import sing
 from icehouse.embedder._encoder import Encoder, EncoderRequest, like, open_encoder
 from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._pictures import agree
-from icehouse.embedder._spec import PictureOptions
 from icehouse.embedder._threads import cores, one_torch_thread
-from icehouse.errors import CanaryError, EncoderError, MissingExtra, UsageError
+from icehouse.errors import EncoderError, MissingExtra, UsageError
 
 ARITHMETIC = ("auto", "torch", "openvino")
 ENGINES = (*ARITHMETIC, "ray")
@@ -113,12 +112,9 @@ def _reopen(request: EncoderRequest, engine: str) -> Opened | None:
     from icehouse.embedder._openvino import OpenVinoEncoder
 
     try:
-        encoder = OpenVinoEncoder(kept.spec, kept.model)
-        if request.local_path is not None and request.pictures == PictureOptions():
-            check_folder(request.local_path, encoder)
-    except (RuntimeError, CanaryError):  # a damaged file in a cache is made again
+        return Opened(OpenVinoEncoder(kept.spec, kept.model), "openvino", kept.rates)
+    except RuntimeError:  # it cannot be read any more: it is made again
         return None
-    return Opened(encoder, "openvino", kept.rates)
 
 
 def _on_a_cpu() -> bool:

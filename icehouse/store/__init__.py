@@ -1,53 +1,6 @@
 """The store: what is kept on disk or object storage, and exact search in it."""
 
-from icehouse.store._catalog import Catalog, CatalogRow
-from icehouse.store._claims import record_claims
-from icehouse.store._features import FeatureMatrix, FeatureShards
-from icehouse.store._files import Files, check_name
-from icehouse.store._files_at import files_at
-from icehouse.store._ids import (
-    IdArray,
-    ids_from_arrow,
-    ids_from_bytes,
-    ids_to_arrow,
-    image_id,
-    positions,
-)
-from icehouse.store._labels import LabelEvent, LabelLog, Task
-from icehouse.store._range_file import RangeFile
-from icehouse.store._search import nearest, unit
-from icehouse.store._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
-from icehouse.store.care import Finding, FsckReport, Oblivion, forget, fsck, plan_forget
+import lazy_loader
 
-__all__ = [
-    "FORMAT_VERSION",
-    "STORE_MANIFEST",
-    "Catalog",
-    "CatalogRow",
-    "FeatureMatrix",
-    "FeatureShards",
-    "Files",
-    "Finding",
-    "FsckReport",
-    "IdArray",
-    "LabelEvent",
-    "LabelLog",
-    "Oblivion",
-    "Place",
-    "RangeFile",
-    "Store",
-    "Task",
-    "check_name",
-    "files_at",
-    "forget",
-    "fsck",
-    "ids_from_arrow",
-    "ids_from_bytes",
-    "ids_to_arrow",
-    "image_id",
-    "nearest",
-    "plan_forget",
-    "positions",
-    "record_claims",
-    "unit",
-]
+# The surface is in __init__.pyi; what is not asked for is not loaded.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,53 @@
+"""The store: what is kept on disk or object storage, and exact search in it."""
+
+from ._catalog import Catalog, CatalogRow
+from ._claims import record_claims
+from ._features import FeatureMatrix, FeatureShards
+from ._files import Files, check_name
+from ._files_at import files_at
+from ._ids import (
+    IdArray,
+    ids_from_arrow,
+    ids_from_bytes,
+    ids_to_arrow,
+    image_id,
+    positions,
+)
+from ._labels import LabelEvent, LabelLog, Task
+from ._range_file import RangeFile
+from ._search import nearest, unit
+from ._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
+from .care import Finding, FsckReport, Oblivion, forget, fsck, plan_forget
+
+__all__ = [
+    "FORMAT_VERSION",
+    "STORE_MANIFEST",
+    "Catalog",
+    "CatalogRow",
+    "FeatureMatrix",
+    "FeatureShards",
+    "Files",
+    "Finding",
+    "FsckReport",
+    "IdArray",
+    "LabelEvent",
+    "LabelLog",
+    "Oblivion",
+    "Place",
+    "RangeFile",
+    "Store",
+    "Task",
+    "check_name",
+    "files_at",
+    "forget",
+    "fsck",
+    "ids_from_arrow",
+    "ids_from_bytes",
+    "ids_to_arrow",
+    "image_id",
+    "nearest",
+    "plan_forget",
+    "positions",
+    "record_claims",
+    "unit",
+]
