@@ -2,6 +2,7 @@
 
 from ._choose import choose_encoder, find_request, reopen_encoder, spoken
 from ._decode import MAX_PIXELS, ImageInfo, decode, probe
+from ._device import best_device, best_precision
 from ._embed import EmbedOptions, embed
 from ._encoder import Encoder, EncoderRequest, open_encoder
 from ._engine import ENGINES, Opened, open_on
@@ -53,6 +54,8 @@ __all__ = [
     "Speed",
     "TextEncoder",
     "ViewOptions",
+    "best_device",
+    "best_precision",
     "choose_encoder",
     "choose_text_encoder",
     "decode",

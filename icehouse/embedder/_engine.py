@@ -119,7 +119,7 @@ def _reopen(request: EncoderRequest, engine: str) -> Opened | None:
 
 def _on_a_cpu() -> bool:
     """Whether torch would compute on the CPU: a conversion kept from then is no rival of a GPU."""
-    from icehouse.embedder._torch_encoder import best_device
+    from icehouse.embedder._device import best_device
 
     return best_device().type == "cpu"
 

@@ -15,6 +15,7 @@ import torch
 
 from icehouse.embedder._canary import check_folder
 from icehouse.embedder._decode import Pixels
+from icehouse.embedder._device import best_device, best_precision
 from icehouse.embedder._encoder import EncoderRequest
 from icehouse.embedder._pictures import agree, draw
 from icehouse.embedder._preprocess import preprocess
@@ -22,25 +23,6 @@ from icehouse.embedder._spec import EncoderSpec, PreprocessSpec
 from icehouse.errors import UsageError, VectorError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-def best_device() -> torch.device:
-    """Return CUDA, else MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
-
-
-def best_precision(device: torch.device) -> str:
-    """Return "bfloat16" where the hardware multiplies it, else "float32"."""
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    if device.type == "cpu":
-        able = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-        return "bfloat16" if able else "float32"
-    return "float32"
 
 
 def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:

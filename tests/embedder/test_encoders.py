@@ -22,11 +22,10 @@ from icehouse.embedder import (
     open_encoder,
     similarity,
 )
+from icehouse.embedder._device import best_device, best_precision
 from icehouse.embedder._torch_encoder import (
     Network,
     TorchEncoder,
-    best_device,
-    best_precision,
     weights_sha256,
 )
 from icehouse.errors import (
