@@ -43,6 +43,11 @@ def check_balance(balance: str) -> str:
     return balance
 
 
+def named(kind: str, balance: str) -> str:
+    """Return what a head that was fitted on balanced classes is called."""
+    return kind if balance == NONE else f"{kind}, {balance}"
+
+
 def balanced(target: IntArray) -> FloatArray:
     """Return weights of which every class gets the same sum.
 

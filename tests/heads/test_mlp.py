@@ -41,6 +41,11 @@ def binary_cross_entropy(y: np.ndarray, proba: np.ndarray) -> float:
     return float(-np.mean(y * np.log(proba) + (1 - y) * np.log(1 - proba)))
 
 
+def losses_by_schedule(X, y, settings: dict[str, object], *names: str) -> dict[str, np.ndarray]:
+    heads = {name: make_head("mlp", {**settings, "schedule": name}).fit(X, y) for name in names}
+    return {name: np.array(head.curves_.train_loss) for name, head in heads.items()}
+
+
 # Settings
 
 
@@ -98,12 +103,7 @@ def test_an_unknown_schedule_is_refused_with_the_three_that_there_are():
 def test_the_step_size_falls_as_a_cosine_to_almost_nothing():
     X, y = pose()
     settings = {"epochs": 30, "lr": 0.05, "early_stopping": False, "batch_size": 30}
-    curves = {
-        name: np.array(
-            make_head("mlp", {**settings, "schedule": name}).fit(X, y).curves_.train_loss
-        )
-        for name in ("cosine", "none")
-    }
+    curves = losses_by_schedule(X, y, settings, "cosine", "none")
     # The first epoch has the full step size under both, the last one hardly any.
     assert curves["cosine"][0] == curves["none"][0]
     assert curves["cosine"][1] != curves["none"][1]
@@ -115,12 +115,7 @@ def test_the_step_size_falls_as_a_cosine_to_almost_nothing():
 def test_the_step_size_falls_in_steps():
     X, y = pose()
     settings = {"epochs": 8, "lr": 0.05, "early_stopping": False, "batch_size": 30}
-    curves = {
-        name: np.array(
-            make_head("mlp", {**settings, "schedule": name}).fit(X, y).curves_.train_loss
-        )
-        for name in ("step", "none")
-    }
+    curves = losses_by_schedule(X, y, settings, "step", "none")
     assert (curves["step"][:4] == curves["none"][:4]).all()
     assert (curves["step"][4:] != curves["none"][4:]).all()
 
@@ -264,13 +259,13 @@ def test_all_rows_of_an_image_are_held_out_or_none():
     y = np.random.default_rng(0).permutation(y)  # nothing to learn but by heart
     image = np.repeat(np.arange(100), 3)
     settings = {"hidden": 512, "epochs": 40, "patience": 40, "lr": 0.01, "weight_decay": 0.0}
-    settings |= {"validation_fraction": 0.5}
+    settings |= {"validation_fraction": 0.3}
     apart, mixed = (
         make_head("mlp", settings).fit(X[image], y[image], groups=groups).curves_.val_accuracy[-1]
         for groups in (image, None)
     )
-    assert mixed > 0.8
-    assert apart < 0.7
+    assert mixed > 0.85
+    assert apart < 0.75
 
 
 def test_curves_are_of_two_thousand_rows_at_most():
