@@ -10,7 +10,7 @@ OLD = {
     "lr": 0.003,
     "batch_size": 3,
     "epochs": 7,
-    "decay": "constant",
+    "schedule": "none",
     "weight_decay": 0,
     "early_stopping": "false",
 }

@@ -49,12 +49,14 @@ SURFACE = {
         "read_file", "select",
     ],
     "icehouse.heads": [
-        "KINDS", "CompareOptions", "Comparison", "Contender", "FitOptions", "Fractions", "Head",
-        "HeadCard", "LabelCounts", "LabelCurve", "LabelPoint", "LabelledSet", "Metrics",
+        "BALANCES", "KINDS", "CompareOptions", "Comparison", "Contender", "Curves", "FitOptions",
+        "Fractions", "Head", "HeadCard", "LabelCounts", "LabelCurve", "LabelPoint",
+        "LabelledSet", "Metrics",
         "OutOfFold", "StoredHead", "choose_head", "choose_task", "compare", "count_labels",
         "datasets_of", "fit_head",
         "fit_temperature",
-        "folds_of", "list_heads", "load_head", "load_labelled", "make_head", "measure",
+        "folds_of", "list_heads", "load_curves", "load_head", "load_labelled", "make_head",
+        "measure",
         "out_of_fold", "save_head", "scale", "training_set",
     ],
     "icehouse.review": [
@@ -67,10 +69,11 @@ SURFACE = {
     "icehouse.report": [
         "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview",
         "TaskSummary", "comparison_tables",
-        "contact_sheet", "counts_table", "embed_table", "flags_table", "forget_table",
-        "fsck_table", "heads_table", "label_counts_tables",
+        "contact_sheet", "counts_table", "embed_table", "event_writer", "flags_table",
+        "forget_table", "fsck_table", "heads_table", "label_counts_tables",
         "neighbours_table", "overview", "overview_tables", "predictions_table",
-        "rehearsal_table", "write_comparison", "write_label_counts", "zero_shot_tables",
+        "rehearsal_table", "write_comparison", "write_curves", "write_events",
+        "write_label_counts", "zero_shot_tables",
     ],
 }  # fmt: skip
 

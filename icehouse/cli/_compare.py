@@ -38,6 +38,12 @@ def compare(
         typer.Option(min=1, help="Splits and fits. Default: 1, with --label-counts 5."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The first of them.")] = 0,
+    balance: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B", help="Of none, weights, over, under and views: each head with each."
+        ),
+    ] = "none",
     label_counts: Annotated[
         str | None,
         typer.Option(
@@ -72,6 +78,7 @@ def compare(
         fractions=Fractions.parse(split) if split else None,
         seeds=seeds or (1 if counts is None else 5),
         seed=seed,
+        balances=_words(balance),
     )
     opened = Store.open(store, labels)
     if counts is None:

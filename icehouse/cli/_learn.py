@@ -31,19 +31,37 @@ def fit_head(
         list[str] | None,
         typer.Option("--set", help="A setting of the head, NAME=VALUE. Repeatable."),
     ] = None,
+    balance: Annotated[
+        str, typer.Option(help="Unlike classes: none, weights, over, under or views.")
+    ] = "none",
+    tensorboard: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Also write training curves there, as event files."),
+    ] = None,
     labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
     """Train a head on cached features, and measure it."""
-    from icehouse.heads import FitOptions, Fractions
+    from icehouse.heads import FitOptions, Fractions, load_curves
     from icehouse.heads import fit_head as run
-    from icehouse.report import heads_table
+    from icehouse.report import event_writer, heads_table, write_curves, write_events
     from icehouse.store import Store
 
+    if tensorboard:
+        event_writer()
     fractions = Fractions.parse(split) if split else None
-    options = FitOptions(task, encoder, dataset, name, fractions, folds, seed)
-    card = run(Store.open(store, labels), head, _pairs(settings), options)
-    show([card], json_lines, heads_table([card]), *(f"note: {note}" for note in card.notes))
+    options = FitOptions(task, encoder, dataset, name, fractions, folds, seed, balance)
+    opened = Store.open(store, labels)
+    card = run(opened, head, _pairs(settings), options)
+    said = [f"note: {note}" for note in card.notes]
+    curves = load_curves(opened, card)
+    if curves is not None:
+        said.append(f"written: {write_curves(opened, card, curves)}")
+        if tensorboard:
+            said.append(f"written: {write_events(card, curves, tensorboard)}")
+    elif tensorboard:
+        said.append(f"note: {card.kind} is not trained by epochs; nothing is in {tensorboard}")
+    show([card], json_lines, heads_table([card]), *said)
 
 
 @app.command()

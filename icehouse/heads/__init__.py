@@ -1,8 +1,10 @@
 """Heads: lightweight classifiers on cached features."""
 
+from icehouse.heads._balance import BALANCES
 from icehouse.heads._base import Head
 from icehouse.heads._calibration import fit_temperature, scale
 from icehouse.heads._compare import Comparison, Contender, compare
+from icehouse.heads._curves import Curves, load_curves
 from icehouse.heads._data import Fractions, LabelledSet, choose_task, datasets_of, load_labelled
 from icehouse.heads._fit import FitOptions, fit_head, folds_of, training_set
 from icehouse.heads._folds import OutOfFold, out_of_fold
@@ -20,10 +22,12 @@ from icehouse.heads._stored import (
 )
 
 __all__ = [
+    "BALANCES",
     "KINDS",
     "CompareOptions",
     "Comparison",
     "Contender",
+    "Curves",
     "FitOptions",
     "Fractions",
     "Head",
@@ -44,6 +48,7 @@ __all__ = [
     "fit_temperature",
     "folds_of",
     "list_heads",
+    "load_curves",
     "load_head",
     "load_labelled",
     "make_head",

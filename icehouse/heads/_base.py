@@ -5,6 +5,9 @@ and returns self. ``predict_proba`` has a column for each of ``classes_``. ``y``
 labels (binary and multi-class), or an indicator matrix of 0 and 1 (multi-label), for which the
 probabilities are independent of each other and need not add up to 1.
 
+``sample_weight`` says how much each row counts. ``groups`` says which rows come of one image, for
+a head that holds some rows out to see when to stop: it holds out all of an image or nothing.
+
 A fitted head is saved as its parameters (JSON) and arrays (safetensors), never by pickle.
 """
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,7 +24,13 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from icehouse.errors import TrainingDataError
 from icehouse.heads._settings import Limit, check_settings
@@ -28,6 +38,22 @@ from icehouse.heads._settings import Limit, check_settings
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 AnyArray = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is said of the rows to fit to, beside features and labels.
+
+    Attributes
+    ----------
+    weight : array of float32, shape (n,), or None
+        None: all 1.
+    groups : array of int64, shape (n,), or None
+        Numbers of the images that they come of. None: each of its own.
+    """
+
+    weight: FloatArray | None = None
+    groups: IntArray | None = None
 
 
 class Head(ClassifierMixin, BaseEstimator, ABC):
@@ -50,13 +76,24 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+    def fit(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
         """Fit to features and labels.
 
         Parameters
         ----------
         X : array-like of float, shape (n, D)
         y : array-like, shape (n,), or of 0 and 1, shape (n, n_classes)
+        sample_weight : array-like of float, shape (n,), optional
+            0 or more, as in scikit-learn: 2 is as if the row were there twice. 1 by default.
+        groups : array-like, shape (n,), optional
+            Rows with the same value are one image, repeated or augmented. Each on its own by
+            default.
 
         Returns
         -------
@@ -65,7 +102,8 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
         Raises
         ------
         TrainingDataError
-            Fewer than two classes, or an indicator that is not of 0 and 1.
+            Fewer than two classes, an indicator that is not of 0 and 1, or weights of which one is
+            negative or none is positive.
         SettingError
             A parameter beyond its limits.
         ValueError
@@ -80,7 +118,9 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
             warnings.filterwarnings("ignore", message="The number of unique classes is greater")
             check_classification_targets(y)
             self.multi_label_ = type_of_target(y) == "multilabel-indicator"
-            self._fit(X, self._target(np.asarray(y)))
+            target = self._target(np.asarray(y))
+            rows = Rows(_weight(sample_weight, X), _groups(groups, X))
+            self._fit(X, target, rows)
         return self
 
     def _target(self, y: AnyArray) -> IntArray:
@@ -123,7 +163,7 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
         return np.asarray(self.classes_[proba.argmax(axis=1)])
 
     @abstractmethod
-    def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
+    def _fit(self, X: FloatArray, target: IntArray, rows: Rows) -> None:  # noqa: N803
         """Fit to float32 features and class numbers (n,), or an indicator (n, n_classes)."""
 
     @abstractmethod
@@ -137,6 +177,25 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
     @abstractmethod
     def from_arrays(self, arrays: Mapping[str, AnyArray]) -> None:
         """Take up again what :meth:`to_arrays` gave; ``classes_`` are set already."""
+
+
+def _weight(given: Any, X: FloatArray) -> FloatArray | None:  # noqa: N803
+    if given is None:
+        return None
+    weight = _check_sample_weight(given, X, dtype=np.float32)
+    if weight.min() < 0 or not weight.any():
+        raise TrainingDataError(
+            "sample weights are 0 or more, and one of them is above 0; got "
+            f"{weight.min():g} to {weight.max():g}"
+        )
+    return np.asarray(weight)
+
+
+def _groups(given: Any, X: FloatArray) -> IntArray | None:  # noqa: N803
+    if given is None:
+        return None
+    check_consistent_length(X, given)
+    return np.unique(column_or_1d(given), return_inverse=True)[1]
 
 
 class Standardiser:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import HeadError
+from icehouse.heads._balance import NONE, VIEWS, named, with_views
 from icehouse.heads._data import TRAIN, LabelledSet
 from icehouse.heads._fit import FitOptions, answer, fit_split, seeded
 from icehouse.heads._ground import (
@@ -56,6 +57,8 @@ class Contender:
         Of the difference from the best (see ``paired_p``), by Holm for several; None of the best.
     like_best : bool
         It is the best, or cannot be told from it: p is 0.05 or more.
+    balance : str
+        How the classes that it was fitted on were balanced.
     """
 
     encoder: str
@@ -71,6 +74,12 @@ class Contender:
     bytes_per_image: int
     p: float | None
     like_best: bool
+    balance: str = NONE
+
+    @property
+    def called(self) -> str:
+        """The head, and how classes were balanced where they were."""
+        return named(self.head, self.balance)
 
 
 @dataclass(frozen=True)
@@ -137,21 +146,24 @@ def compare(
     kinds, notes = usable(options.kinds())
     ground = common_ground(store, options)
     notes += ground.notes
-    total, done = len(ground.encoders) * len(kinds), 0
+    ways = [(kind, balance) for kind in kinds for balance in dict.fromkeys(options.balances)]
+    total, done = len(ground.encoders) * len(ways), 0
     twins: dict[str, int] = {}
     outcomes: list[_Outcome] = []
     for encoder_id, name in ground.encoders.items():
         data = ground.data(encoder_id)
         if count := near_duplicates(data, ground.measured):
             twins[name] = count
-        for kind in kinds:
+        for kind, balance in ways:
+            called = named(kind, balance)
             if progress:
-                progress(done, total, f"{name} + {kind}")
+                progress(done, total, f"{name} + {called}")
             done += 1
             try:
-                outcomes.append(_contend(ground, data, kind, options.seed))
+                seen = with_views(store, data) if balance == VIEWS else data
+                outcomes.append(_contend(ground, seen, kind, options.seed, balance))
             except HeadError as error:
-                notes.append(f"{kind} on {name} was left out: {error}")
+                notes.append(f"{called} on {name} was left out: {error}")
                 if done == total and not outcomes:
                     raise
     contenders = _ranked(outcomes)
@@ -176,12 +188,13 @@ def compare(
     )
 
 
-def _contend(ground: Ground, data: LabelledSet, kind: str, first: int) -> _Outcome:
+def _contend(ground: Ground, data: LabelledSet, kind: str, first: int, balance: str) -> _Outcome:
     right, asked = np.zeros(len(data), np.int64), np.zeros(len(data), np.int64)
     measured, seconds, rate = [], 0.0, 0.0
     for seed, split in enumerate(ground.splits, first):
         head, here = seeded(kind, None, seed), replace(data, split=split)
-        stored = fit_split(head, here, kind, kind, FitOptions(seed=seed), time.perf_counter())
+        options = FitOptions(seed=seed, balance=balance)
+        stored = fit_split(head, here, kind, kind, options, time.perf_counter())
         rows = split == ground.measured
         proba, predicted = answer(stored, data.X[rows])
         y = data.y[rows]
@@ -211,6 +224,7 @@ def _contend(ground: Ground, data: LabelledSet, kind: str, first: int) -> _Outco
         bytes_per_image=data.X.shape[1] * data.X.itemsize,
         p=None,
         like_best=True,
+        balance=balance,
     )
     return _Outcome(contender, right)
 

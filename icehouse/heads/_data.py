@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from icehouse.errors import LookupFailed, TrainingDataError, UsageError
+from icehouse.heads._views import Views
 from icehouse.store import IdArray, Store, Task, ids_from_arrow, ids_from_bytes, positions
 
 TRAIN, VAL, TEST = "train", "val", "test"
@@ -38,6 +39,8 @@ class LabelledSet:
         "train", "val", "test", or another name that the source gave.
     notes : tuple of str
         What a person should know about how it came to be.
+    views : Views or None
+        To balance classes by; of whatever split, so take only those of rows that train.
     """
 
     task: Task
@@ -48,6 +51,7 @@ class LabelledSet:
     classes: tuple[str, ...]
     split: npt.NDArray[np.str_]
     notes: tuple[str, ...] = ()
+    views: Views | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -13,8 +12,17 @@ import numpy as np
 
 from icehouse.embedder import choose_encoder
 from icehouse.errors import HeadCorrupt, LookupFailed, TrainingDataError, UsageError
+from icehouse.heads._balance import (
+    NONE,
+    VIEWS,
+    check_balance,
+    choose_rows,
+    describe,
+    with_views,
+)
 from icehouse.heads._base import AnyArray, FloatArray, Head
 from icehouse.heads._calibration import fit_temperature, scale
+from icehouse.heads._curves import save_curves
 from icehouse.heads._data import (
     SPLITS,
     TRAIN,
@@ -35,9 +43,9 @@ from icehouse.heads._stored import (
     save_folds,
     save_head,
 )
+from icehouse.heads._versions import versions
 from icehouse.store import Store, check_name
 
-LIBRARIES = ("icehouse", "numpy", "scikit-learn", "torch", "xgboost", "xgboost-cpu")
 OUT_OF_FOLD = "out-of-fold"
 
 
@@ -56,7 +64,11 @@ class FitOptions:
     folds : int
         Also cross-validate with so many folds; 0 for not.
     seed : int
-        Of the split and of the head.
+        Of the split, of the head, and of what balancing draws.
+    balance : {"none", "weights", "over", "under", "views"}
+        How classes of unlike sizes are made to count the same: by weights of the images, by
+        drawing from the small ones again, by leaving out of the large ones, or by the stored
+        views of images of the small ones. Only what trains is balanced.
     """
 
     task: str | None = None
@@ -66,6 +78,7 @@ class FitOptions:
     fractions: Fractions | None = None
     folds: int = 0
     seed: int = 0
+    balance: str = NONE
 
 
 def fit_head(
@@ -112,6 +125,8 @@ def fit_head(
         fractions=options.fractions,
         seed=options.seed,
     )
+    if check_balance(options.balance) == VIEWS:
+        data = with_views(store, data)
     started = time.perf_counter()
     stored = fit_split(head, data, kind, name, options, started)
     metrics = {
@@ -121,9 +136,17 @@ def fit_head(
     }
     folds = None
     if options.folds:
-        folds = out_of_fold(head, data, stored.classes, folds=options.folds, seed=options.seed)
+        folds = out_of_fold(
+            head,
+            data,
+            stored.classes,
+            folds=options.folds,
+            seed=options.seed,
+            balance=options.balance,
+        )
         metrics[OUT_OF_FOLD] = asdict(_measure_folds(stored, data, folds))
     card = save_head(store, replace(stored.card, metrics=metrics), stored.head)
+    save_curves(store, card, stored.head)
     if folds is not None:
         save_folds(store, card, folds)
     return card
@@ -152,7 +175,8 @@ def folds_of(store: Store, stored: StoredHead, *, folds: int = 5) -> OutOfFold:
         )
     head = make_head(card.kind, card.settings)
     seed = int(card.training["seed"])
-    computed = out_of_fold(head, data, stored.classes, folds=folds, seed=seed)
+    balance = balance_of(card)
+    computed = out_of_fold(head, data, stored.classes, folds=folds, seed=seed, balance=balance)
     save_folds(store, fresh, computed)
     return computed
 
@@ -160,7 +184,7 @@ def folds_of(store: Store, stored: StoredHead, *, folds: int = 5) -> OutOfFold:
 def training_set(store: Store, card: HeadCard) -> LabelledSet:
     """Return the labelled images that a head belongs to, with their labels as they are now."""
     fractions = card.training["fractions"]
-    return load_labelled(
+    data = load_labelled(
         store,
         card.encoder_id,
         store.labels.task(card.task),
@@ -168,6 +192,12 @@ def training_set(store: Store, card: HeadCard) -> LabelledSet:
         fractions=Fractions(**fractions) if fractions else None,
         seed=int(card.training["seed"]),
     )
+    return with_views(store, data) if balance_of(card) == VIEWS else data
+
+
+def balance_of(card: HeadCard) -> str:
+    """Return how classes were balanced for a head."""
+    return str(card.training.get("balance", NONE))
 
 
 def seeded(kind: str, settings: Mapping[str, Any] | None, seed: int) -> Head:
@@ -193,7 +223,8 @@ def fit_split(
             f"task {data.task.name!r} has 1 image in its training split; a head needs 2 classes "
             "there. Label more images, or give another --split"
         )
-    head.fit(data.X[train], data.y[train])
+    chosen = choose_rows(data, train, options.balance, options.seed)
+    head.fit(chosen.X, chosen.y, chosen.weight, chosen.groups)
     classes = data.classes if head.multi_label_ else tuple(str(c) for c in head.classes_)
     temperature = 1.0
     known = val & (np.isin(data.y, classes) if data.y.ndim == 1 else True)
@@ -215,11 +246,12 @@ def fit_split(
             "dataset": options.dataset,
             "fractions": asdict(options.fractions) if options.fractions else None,
             "seed": options.seed,
+            "balance": options.balance,
         },
-        versions=_versions(),
+        versions=versions(),
         fitted_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=time.perf_counter() - started,
-        notes=(*data.notes, *_notes(data)),
+        notes=(*data.notes, *_notes(data), *describe(chosen, int(train.sum()), options.balance)),
     )
     return StoredHead(card, head)
 
@@ -264,13 +296,3 @@ def _refuse_other_encoder(store: Store, task: str, name: str, encoder_id: str) -
             f"task {task!r} has a head {name!r} already, of encoder {before}. "
             f"Give this one another name: --name {name}-2"
         )
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

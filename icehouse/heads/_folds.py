@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from icehouse.errors import TrainingDataError, UsageError
+from icehouse.heads._balance import NONE, choose_rows
 from icehouse.heads._base import Head
 from icehouse.heads._calibration import fit_temperature, scale
 from icehouse.heads._data import LabelledSet, make_folds, strata_of
@@ -37,7 +38,13 @@ class OutOfFold:
 
 
 def out_of_fold(
-    head: Head, data: LabelledSet, classes: npt.NDArray[Any], *, folds: int = 5, seed: int = 0
+    head: Head,
+    data: LabelledSet,
+    classes: npt.NDArray[Any],
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    balance: str = NONE,
 ) -> OutOfFold:
     """Fit a head once for each fold, and let it judge the images that it has not seen.
 
@@ -52,6 +59,8 @@ def out_of_fold(
     folds : int
         At least 2. Stratified; an image is in the same fold on every run.
     seed : int
+    balance : str
+        Of the classes of what is fitted to; see :func:`choose_rows`.
 
     Raises
     ------
@@ -76,7 +85,8 @@ def out_of_fold(
     proba = np.zeros((len(data), len(classes)), np.float32)
     for number in range(folds):
         held = fold == number
-        fitted = clone(head).fit(data.X[~held], data.y[~held])
+        chosen = choose_rows(data, ~held, balance, seed)
+        fitted = clone(head).fit(chosen.X, chosen.y, chosen.weight, chosen.groups)
         all_of_them = np.arange(len(classes))
         columns = all_of_them if fitted.multi_label_ else np.searchsorted(classes, fitted.classes_)
         cells = np.ix_(held, columns)

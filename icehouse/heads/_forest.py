@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray
+from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray, Rows
 from icehouse.heads._settings import NOTHING, between, either, one_of, whole
 
 LEAF = -1
@@ -55,7 +55,7 @@ class ForestHead(Head):
         self.seed = seed
         self.threshold = threshold
 
-    def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
+    def _fit(self, X: FloatArray, target: IntArray, rows: Rows) -> None:  # noqa: N803
         model = RandomForestClassifier(
             n_estimators=self.n_estimators,
             max_depth=self.max_depth,
@@ -63,7 +63,7 @@ class ForestHead(Head):
             max_features=self.max_features,
             random_state=self.seed,
             n_jobs=-1,
-        ).fit(X, target)
+        ).fit(X, target, rows.weight)
         trees = [estimator.tree_ for estimator in model.estimators_]
         # All trees in one array of nodes; children are numbered within it.
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from icehouse.embedder import choose_encoder, spoken
 from icehouse.errors import MissingExtra, TrainingDataError, UsageError
+from icehouse.heads._balance import NONE, check_balance
 from icehouse.heads._data import (
     TEST,
     TRAIN,
@@ -40,6 +41,8 @@ class CompareOptions:
         How many.
     seed : int
         The first of them.
+    balances : tuple of str
+        How classes are balanced (see :class:`FitOptions`); each makes contenders of its own.
     """
 
     task: str | None = None
@@ -49,6 +52,7 @@ class CompareOptions:
     fractions: Fractions | None = None
     seeds: int = 1
     seed: int = 0
+    balances: tuple[str, ...] = (NONE,)
 
     def kinds(self) -> tuple[str, ...]:
         """Return the kinds of heads to fit.
@@ -58,10 +62,12 @@ class CompareOptions:
         UnknownHead
             One of them does not exist.
         UsageError
-            The number of seeds is not one or more.
+            The number of seeds is not one or more, or a way to balance does not exist.
         """
         if self.seeds < 1:
             raise UsageError(f"a comparison takes 1 seed or more, got {self.seeds}")
+        for balance in self.balances:
+            check_balance(balance)
         kinds = tuple(dict.fromkeys(self.heads)) or tuple(KINDS)
         for kind in kinds:
             make_head(kind)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import HeadError, TrainingDataError, UsageError
+from icehouse.heads._balance import NONE
 from icehouse.heads._compare import Progress
 from icehouse.heads._data import TRAIN, LabelledSet, hash_order, strata_of
 from icehouse.heads._fit import FitOptions, answer, fit_split, seeded
@@ -49,6 +50,11 @@ class LabelCurve:
     encoder_id: str
     head: str
     points: list[LabelPoint]
+
+    @property
+    def called(self) -> str:
+        """The head, as of a :class:`Contender`."""
+        return self.head
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def count_labels(
     Raises
     ------
     UsageError
-        Counts that are none.
+        Counts that are none, or classes to be balanced, which equal counts are.
     LookupFailed, UnknownHead, TrainingDataError
         As of :func:`compare`.
     """
@@ -109,6 +115,8 @@ def count_labels(
     if not counts or min(counts) < 1:
         raise UsageError(f"numbers of labels are 1 or more, got {', '.join(map(str, counts))!r}")
     kinds, notes = usable(options.kinds())
+    if options.balances != (NONE,):
+        raise UsageError("so many labels of each class are balanced already: leave out --balance")
     ground = common_ground(store, replace(options, seeds=1))
     sizes, more = _sizes(ground.labelled, counts)
     notes += [*ground.notes, *more]

@@ -13,6 +13,7 @@ from icehouse.heads._base import (
     FloatArray,
     Head,
     IntArray,
+    Rows,
     Standardiser,
     probabilities,
 )
@@ -53,12 +54,12 @@ class LogisticHead(Head):
         self.standardise = standardise
         self.threshold = threshold
 
-    def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
+    def _fit(self, X: FloatArray, target: IntArray, rows: Rows) -> None:  # noqa: N803
         self.standardiser_ = Standardiser.of(X, active=self.standardise)
         model = LogisticRegression(C=self.C, max_iter=self.max_iter)
         scaled = self.standardiser_(X)
         if not self.multi_label_:
-            model.fit(scaled, target)
+            model.fit(scaled, target, rows.weight)
             self.coef_, self.intercept_ = model.coef_, model.intercept_
             self.n_iter_ = int(model.n_iter_.max())
             return
@@ -71,7 +72,7 @@ class LogisticHead(Head):
                 odds = (present.sum() + 0.5) / (len(present) - present.sum() + 0.5)
                 self.intercept_[label] = np.log(odds)
                 continue
-            model.fit(scaled, present)
+            model.fit(scaled, present, rows.weight)
             self.coef_[label], self.intercept_[label] = model.coef_[0], model.intercept_[0]
             self.n_iter_ = max(self.n_iter_, int(model.n_iter_.max()))
 

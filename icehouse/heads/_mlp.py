@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -13,31 +12,33 @@ from sklearn.model_selection import train_test_split
 
 from icehouse.embedder import one_torch_thread
 from icehouse.errors import TrainingDataError
+from icehouse.heads._balance import balanced
 from icehouse.heads._base import (
     AnyArray,
     FloatArray,
     Head,
     IntArray,
+    Rows,
     Standardiser,
     probabilities,
+)
+from icehouse.heads._curves import Curves
+from icehouse.heads._network import (
+    Batch,
+    begin,
+    choose_device,
+    evaluate,
+    mixed_loss,
+    step_size,
 )
 from icehouse.heads._settings import above, between, flag, one_of, whole
 
 MIN_VALIDATION = 10
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Loss (nats) and accuracy after each epoch; nothing in ``val_*`` without validation."""
-
-    train_loss: tuple[float, ...]
-    val_loss: tuple[float, ...]
-    train_accuracy: tuple[float, ...]
-    val_accuracy: tuple[float, ...]
+CURVE_ROWS = 2048  # of those trained on: all of them would cost as much as half of an epoch
 
 
 class MLPHead(Head):
-    """Multi-layer perceptron on standardised features, trained with Adam.
+    """Multi-layer perceptron on standardised features, trained with AdamW; on a GPU, if any.
 
     Binary and multi-label tasks end in a sigmoid with a threshold and are trained with binary
     cross-entropy; multi-class tasks end in a softmax.
@@ -47,20 +48,30 @@ class MLPHead(Head):
     hidden : int
         Units of the hidden layer.
     lr : float
-        Step size of Adam.
+        Step size of AdamW.
     batch_size : int
     epochs : int
         At most, with early stopping.
-    decay : {"cosine", "constant"}
-        How the step size falls over the epochs.
+    schedule : {"cosine", "step", "none"}
+        How the step size falls over the epochs: to almost nothing, to a tenth after a half and
+        again after three quarters of them, or not at all.
     weight_decay : float
-        Decoupled, as in AdamW.
+        Decoupled (Loshchilov and Hutter 2019).
+    label_smoothing : float
+        Share of a label that is spread evenly over all classes, or over yes and no
+        (Szegedy et al. 2016).
+    mixup : float
+        Train on mixtures of two images, features and labels alike, in shares drawn from
+        Beta(mixup, mixup) for each batch (Zhang et al. 2018). 0 for not; 0.2 is usual.
+    class_weight : {"none", "balanced"}
+        "balanced": all classes weigh the same, however many images they have; in multi-label,
+        for each label, images with it and images without it.
     early_stopping : bool
-        Keep the weights of the epoch with the lowest validation loss, and stop ``network``
+        Keep the weights of the epoch with the lowest validation loss, and stop ``patience``
         epochs after it. Validation is held out of the rows given to ``fit``; where that would be
         fewer than ten, there is none, and the last epoch is kept.
     validation_fraction : float
-    network : int
+    patience : int
     standardise : bool
     seed : int
     threshold : float
@@ -77,11 +88,14 @@ class MLPHead(Head):
         "lr": above(0),
         "batch_size": whole(1),
         "epochs": whole(1),
-        "decay": one_of("cosine", "constant"),
+        "schedule": one_of("cosine", "step", "none"),
         "weight_decay": between(0, math.inf, open_high=True),
+        "label_smoothing": between(0, 1, open_high=True),
+        "mixup": between(0, math.inf, open_high=True),
+        "class_weight": one_of("none", "balanced"),
         "early_stopping": flag(),
         "validation_fraction": between(0, 1, open_low=True, open_high=True),
-        "network": whole(1),
+        "patience": whole(1),
         "standardise": flag(),
         "threshold": between(0, 1),
     }
@@ -92,11 +106,14 @@ class MLPHead(Head):
         lr: float = 1e-3,
         batch_size: int = 128,
         epochs: int = 50,
-        decay: str = "cosine",
+        schedule: str = "cosine",
         weight_decay: float = 1e-2,
+        label_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        class_weight: str = "none",
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
-        network: int = 8,
+        patience: int = 8,
         standardise: bool = True,
         seed: int = 0,
         threshold: float = 0.5,
@@ -105,71 +122,102 @@ class MLPHead(Head):
         self.lr = lr
         self.batch_size = batch_size
         self.epochs = epochs
-        self.decay = decay
+        self.schedule = schedule
         self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.mixup = mixup
+        self.class_weight = class_weight
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.network = network
+        self.patience = patience
         self.standardise = standardise
         self.seed = seed
         self.threshold = threshold
 
-    def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
-        train, val = self._hold_out(target)
+    def _fit(self, X: FloatArray, target: IntArray, rows: Rows) -> None:  # noqa: N803
+        train, val = self._hold_out(target, rows.groups)
         self.standardiser_ = Standardiser.of(X[train], active=self.standardise)
-        inputs = torch.from_numpy(self.standardiser_(X))
-        outputs = _outputs(target, len(self.classes_), self.multi_label_)
+        y = _outputs(target, len(self.classes_), self.multi_label_)
+        weight = self._weight(target, rows.weight)
+        if weight is not None:
+            weight = weight.reshape(y.shape)
+        every = Batch(torch.from_numpy(self.standardiser_(X)), y, weight)
         with one_torch_thread():  # on small matrices threads wait for each other
-            self._train(inputs[train], outputs[train], inputs[val], outputs[val])
+            self._train(every[torch.from_numpy(train)], every[torch.from_numpy(val)])
 
-    def _hold_out(self, target: IntArray) -> tuple[IntArray, IntArray]:
+    def _weight(self, target: IntArray, given: FloatArray | None) -> torch.Tensor | None:
+        """Return weights of mean 1 for rows, shape (n,), or for their labels, (n, n_classes)."""
+        if given is None and self.class_weight == "none":
+            return None
+        weight = balanced(target) if self.class_weight == "balanced" else np.ones(target.shape)
+        if given is not None:
+            weight = weight * (given[:, None] if weight.ndim == 2 else given)
+        return torch.from_numpy((weight / weight.mean()).astype(np.float32))
+
+    def _hold_out(self, target: IntArray, groups: IntArray | None) -> tuple[IntArray, IntArray]:
+        """Return rows to train on and rows to see by when to stop; an image is on one side."""
         rows = np.arange(len(target))
-        held = round(len(rows) * self.validation_fraction)
+        groups = rows if groups is None else groups
+        images, first = np.unique(groups, return_index=True)
+        held = round(len(images) * self.validation_fraction)
         if not self.early_stopping or held < MIN_VALIDATION:
             return rows, rows[:0]
         try:
-            stratify = None if self.multi_label_ else target
-            train, val = train_test_split(
-                rows, test_size=held, random_state=self.seed, stratify=stratify
+            stratify = None if self.multi_label_ else target[first]
+            _, val = train_test_split(
+                images, test_size=held, random_state=self.seed, stratify=stratify
             )
         except ValueError:  # a class with one image, or more classes than held out
-            train, val = train_test_split(rows, test_size=held, random_state=self.seed)
-        return np.sort(train), np.sort(val)
+            _, val = train_test_split(images, test_size=held, random_state=self.seed)
+        is_held = np.isin(groups, val)
+        return rows[~is_held], rows[is_held]
 
-    def _train(
-        self, x: torch.Tensor, y: torch.Tensor, x_val: torch.Tensor, y_val: torch.Tensor
-    ) -> None:
+    def _train(self, train: Batch, val: Batch) -> None:
+        device = choose_device()
         random = torch.Generator().manual_seed(self.seed)
-        units = y.shape[1] if y.ndim == 2 else len(self.classes_)
-        shapes = (x.shape[1], self.hidden), (self.hidden, units)
-        weights = [_layer(*shape, random) for shape in shapes]
-        parameters = [tensor for layer in weights for tensor in layer]
-        optimiser = torch.optim.AdamW(parameters, self.lr, weight_decay=self.weight_decay)
-        curves = []
-        best, best_loss, best_epoch = [p.detach().clone() for p in parameters], np.inf, 0
+        units = train.y.shape[1] if train.y.ndim == 2 else len(self.classes_)
+        parameters = begin(train.x.shape[1], self.hidden, units, random, device)
+        optimiser = torch.optim.AdamW(
+            parameters, self.lr, weight_decay=self.weight_decay, fused=True
+        )
+        shown = np.linspace(0, len(train) - 1, min(len(train), CURVE_ROWS)).astype(np.int64)
+        sides = [train[torch.from_numpy(shown)], *([val] if len(val) else [])]
+        sides = [side.to(device) for side in sides]
+        train = train.where_it_fits(device)
+        shares = self._shares()
+        curves: list[list[float]] = []
+        best, best_loss, best_epoch = parameters, np.inf, 0
         for epoch in range(self.epochs):
-            share = 0.5 * (1 + np.cos(np.pi * epoch / self.epochs))
-            optimiser.param_groups[0]["lr"] = self.lr * (share if self.decay == "cosine" else 1)
-            for rows in torch.randperm(len(x), generator=random).split(self.batch_size):
+            optimiser.param_groups[0]["lr"] = self.lr * step_size(self.schedule, epoch, self.epochs)
+            for rows in torch.randperm(len(train), generator=random).split(self.batch_size):
+                batch = train[rows.to(train.x.device)].to(device)
                 optimiser.zero_grad()
-                _loss(_forward(x[rows], parameters), y[rows]).backward()
+                mixed_loss(batch, parameters, self.label_smoothing, next(shares)).backward()
                 optimiser.step()
-            curves.append((*_evaluate(x, y, parameters), *_evaluate(x_val, y_val, parameters)))
-            if not all(map(math.isfinite, curves[-1][: 4 if len(x_val) else 2])):
-                raise TrainingDataError(
-                    f"the training diverged in epoch {epoch + 1}: its loss is not finite. "
-                    f"Lower the step size lr, which is {self.lr:g}"
-                )
-            loss = curves[-1][2] if len(x_val) else -epoch
+            curves.append([value for side in sides for value in evaluate(side, parameters)])
+            self._check_finite(curves[-1], epoch)
+            loss = curves[-1][2] if len(val) else -epoch
             if loss < best_loss:
                 best, best_loss, best_epoch = [p.detach().clone() for p in parameters], loss, epoch
-            elif epoch - best_epoch >= self.network:
+            elif epoch - best_epoch >= self.patience:
                 break
-        self.weights_ = [p.numpy() for p in best]
-        columns = [tuple(float(v) for v in column) for column in zip(*curves, strict=True)]
-        none: tuple[float, ...] = ()
-        val_loss, val_accuracy = (columns[2], columns[3]) if len(x_val) else (none, none)
-        self.curves_ = Curves(columns[0], val_loss, columns[1], val_accuracy)
+        self.weights_ = [p.cpu().numpy() for p in best]
+        train_loss, train_accuracy, *held = (tuple(column) for column in zip(*curves, strict=True))
+        val_loss, val_accuracy = held or ((), ())
+        self.curves_ = Curves(train_loss, val_loss, train_accuracy, val_accuracy)
+
+    def _check_finite(self, values: list[float], epoch: int) -> None:
+        if not all(map(math.isfinite, values)):
+            raise TrainingDataError(
+                f"the training diverged in epoch {epoch + 1}: its loss is not finite. "
+                f"Lower the step size lr, which is {self.lr:g}"
+            )
+
+    def _shares(self) -> Iterator[float]:
+        """Yield the share of the first image in each batch of mixtures; 1 without mixup."""
+        random = np.random.default_rng(self.seed)
+        while True:
+            yield float(random.beta(self.mixup, self.mixup)) if self.mixup else 1.0
 
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
         w1, b1, w2, b2 = self.weights_
@@ -196,33 +244,3 @@ def _outputs(target: IntArray, classes: int, multi_label: bool) -> torch.Tensor:
     if classes == 2:
         return torch.from_numpy(target.astype(np.float32)).unsqueeze(1)
     return torch.from_numpy(target)
-
-
-def _layer(inputs: int, outputs: int, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return weight and bias, uniform in ±1/sqrt(inputs), as torch.nn.Linear begins."""
-    bound = inputs**-0.5
-    weight = torch.empty(inputs, outputs).uniform_(-bound, bound, generator=random)
-    bias = torch.empty(outputs).uniform_(-bound, bound, generator=random)
-    return weight.requires_grad_(), bias.requires_grad_()
-
-
-def _forward(x: torch.Tensor, parameters: list[torch.Tensor]) -> torch.Tensor:
-    w1, b1, w2, b2 = parameters
-    return torch.relu(x @ w1 + b1) @ w2 + b2
-
-
-def _loss(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    if y.is_floating_point():
-        return torch.nn.functional.binary_cross_entropy_with_logits(logits, y)
-    return torch.nn.functional.cross_entropy(logits, y)
-
-
-@torch.no_grad()
-def _evaluate(
-    x: torch.Tensor, y: torch.Tensor, parameters: list[torch.Tensor]
-) -> tuple[float, float]:
-    if not len(x):
-        return float("nan"), float("nan")
-    logits = _forward(x, parameters)
-    right = (logits > 0) == (y > 0.5) if y.is_floating_point() else logits.argmax(1) == y
-    return float(_loss(logits, y)), float(right.float().mean())

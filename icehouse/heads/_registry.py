@@ -55,7 +55,7 @@ def make_head(kind: str, settings: Mapping[str, Any] | None = None) -> Head:
 
 
 def _typed(key: str, text: str, default: Any) -> Any:
-    if text.lower() == "none":
+    if text.lower() == "none" and not isinstance(default, str):
         return None
     kind = int if default is None else type(default)
     try:

@@ -6,6 +6,7 @@
       head.json                 what it is, and the checksum of its weights
       weights-<sha256>.safetensors
       metrics.json
+      curves-<sha256>.json      of training, where it has any; curves.png is drawn of it
       oof-<sha256>.parquet      out-of-fold probabilities, where they were asked for
 """
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from icehouse.errors import MissingExtra
-from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray, two_columns
+from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray, Rows, two_columns
 from icehouse.heads._settings import above, between, whole
 
 
@@ -63,7 +63,7 @@ class XGBoostHead(Head):
         self.seed = seed
         self.threshold = threshold
 
-    def _fit(self, X: FloatArray, target: IntArray) -> None:  # noqa: N803
+    def _fit(self, X: FloatArray, target: IntArray, rows: Rows) -> None:  # noqa: N803
         xgboost = _library()
         settings: dict[str, Any] = {
             "objective": "binary:logistic",
@@ -78,7 +78,7 @@ class XGBoostHead(Head):
         }
         if not self.multi_label_ and len(self.classes_) > 2:
             settings |= {"objective": "multi:softprob", "num_class": len(self.classes_)}
-        data = xgboost.QuantileDMatrix(X, label=target, max_bin=self.max_bin)
+        data = xgboost.QuantileDMatrix(X, label=target, weight=rows.weight, max_bin=self.max_bin)
         self.booster_ = xgboost.train(settings, data, self.n_estimators)
 
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803

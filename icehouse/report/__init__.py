@@ -3,6 +3,8 @@
 from icehouse.report._care import forget_table, fsck_table
 from icehouse.report._compare_files import write_comparison, write_label_counts
 from icehouse.report._compare_tables import comparison_tables, label_counts_tables
+from icehouse.report._curves_picture import write_curves
+from icehouse.report._events import event_writer, write_events
 from icehouse.report._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -35,6 +37,7 @@ __all__ = [
     "contact_sheet",
     "counts_table",
     "embed_table",
+    "event_writer",
     "flags_table",
     "forget_table",
     "fsck_table",
@@ -46,6 +49,8 @@ __all__ = [
     "predictions_table",
     "rehearsal_table",
     "write_comparison",
+    "write_curves",
+    "write_events",
     "write_label_counts",
     "zero_shot_tables",
 ]

@@ -30,9 +30,9 @@ COSTS = "fit_seconds", "predict_rate", "dim", "bytes_per_image"
 
 def write_comparison(comparison: Comparison, folder: str | Path) -> list[str]:
     """Write ``compare.csv``, ``compare.md`` and ``compare.png`` into a folder or URL."""
-    first = ["encoder", "encoder_id", "head", "accuracy", "low", "high", "spread"]
+    first = ["encoder", "encoder_id", "head", "balance", "accuracy", "low", "high", "spread"]
     rows = [
-        [c.encoder, c.encoder_id, c.head, c.metrics.top1, c.low, c.high, c.spread]
+        [c.encoder, c.encoder_id, c.head, c.balance, c.metrics.top1, c.low, c.high, c.spread]
         + [getattr(c.metrics, name) for name in METRICS]
         + [getattr(c, name) for name in COSTS]
         + [c.p, c.like_best]
@@ -84,7 +84,7 @@ def _comparison_page(comparison: Comparison) -> str:
         if each.spread is not None:
             cells[0] += f" ± {each.spread:.3f}"
         cells.insert(1, f"{each.low:.3f}–{each.high:.3f}")
-        rows.append([each.encoder, each.head, *cells, against_best(each)])
+        rows.append([each.encoder, each.called, *cells, against_best(each)])
     titles = [column.title for column in columns]
     titles.insert(1, "95 % interval")
     table = _table(["encoder", "head", *titles, "vs best"], rows)

@@ -127,4 +127,4 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _name(each: Contender | LabelCurve) -> str:
-    return f"{each.encoder} + {each.head}"
+    return f"{each.encoder} + {each.called}"

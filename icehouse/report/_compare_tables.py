@@ -137,7 +137,7 @@ def labels_title_of(counts: LabelCounts) -> str:
 
 def _both(each: Contender | LabelCurve) -> str:
     """Return head and encoder in two lines: names of encoders are long."""
-    return f"{each.head}\n[dim]{escape(each.encoder)}[/dim]"
+    return f"{each.called}\n[dim]{escape(each.encoder)}[/dim]"
 
 
 def _bold(title: str) -> str:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from icehouse.errors import LookupFailed, StoreCorrupt, VectorError
 from icehouse.store._files import Files, read_listed
-from icehouse.store._ids import ID_DTYPE, IdArray, ids_from_arrow, positions
+from icehouse.store._ids import ID_DTYPE, IdArray, ids_from_arrow
 from icehouse.store._shard import (
     COLUMNS,
     DTYPES,
@@ -38,7 +38,8 @@ from icehouse.store._shard import (
     shard_bytes,
     without_gaps,
 )
-from icehouse.store._tombstones import Tombstones, dead_by_shard
+from icehouse.store._tombstones import Tombstones, alive, dead_by_shard
+from icehouse.store._view_vectors import read_views
 
 CARD, CANARY = "encoder.json", "canary.npy"
 
@@ -202,6 +203,15 @@ class FeatureShards:
         """
         return read_listed(self._listing, self._load)
 
+    def load_views(self, of: IdArray) -> tuple[FeatureMatrix, ViewArray]:
+        """Read the augmented views of some images, a row for each, and their numbers from 1."""
+
+        def read(names: list[str]) -> tuple[IdArray, ViewArray, npt.NDArray[np.floating[Any]]]:
+            return read_views(self._files, *self._dead(names), of)
+
+        ids, views, vectors = read_listed(self._listing, read)
+        return FeatureMatrix(self.encoder_id, ids, vectors), views
+
     def _listing(self) -> list[str]:
         # Tombstones first: one that is seen after its shards may have been carried out since.
         return [*self.tombstones.names(), *self.shards()]
@@ -221,9 +231,9 @@ class FeatureShards:
 
         for name, table in zip(shards, self._files.each(shards, read), strict=True):
             images = ids_from_arrow(table["image_id"])
-            alive = _alive(images, dead.get(bare(name)))
-            ids.append(images[alive])
-            views.append(table["view"].to_numpy()[alive])
+            living = alive(images, dead.get(bare(name)))
+            ids.append(images[living])
+            views.append(table["view"].to_numpy()[living])
         return np.concatenate(ids), np.concatenate(views)
 
     def _load(self, names: list[str]) -> FeatureMatrix:
@@ -248,7 +258,7 @@ class FeatureShards:
                 ids[start:end] = ids_from_arrow(table["image_id"])
                 counted[start:end] = table["view"].to_numpy() == 0
                 if bare(name) in dead:
-                    counted[start:end] &= _alive(ids[start:end], dead[bare(name)])
+                    counted[start:end] &= alive(ids[start:end], dead[bare(name)])
                 vectors[start:end] = flat_vectors(table)
                 if not all_finite(vectors[start:end]):
                     raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
@@ -281,7 +291,3 @@ def card_digest(card: Mapping[str, Any]) -> str:
     """Return the SHA-256 of what ``encoder.json`` says, its seal left out."""
     said = {name: value for name, value in card.items() if name != "seal"}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _alive(ids: IdArray, dead: IdArray | None) -> npt.NDArray[np.bool_]:
-    return np.ones(len(ids), np.bool_) if dead is None else positions(ids, dead) < 0

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from icehouse.store._sketch import Sketch, is_worth_it
+
 BLOCK_BYTES = 256 * 2**20
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -58,22 +60,35 @@ def nearest(
     index = np.empty((len(queries), max(found, 0)), np.int64)
     if found <= 0:
         return similarity, index
-    target = unit(base).T
+    target = unit(base)
+    sketch = Sketch(target) if is_worth_it(len(queries), target, found) else None
     step = max(1, BLOCK_BYTES // (8 * len(base)))
     for start in range(0, len(queries), step):
-        rows = slice(start, min(start + step, len(queries)))
-        block = unit(queries[rows]) @ target
-        if skip is not None:
-            known = np.flatnonzero(skip[rows] >= 0)
-            block[known, skip[rows][known]] = -np.inf
-        top = np.argpartition(block, len(base) - found, axis=1)[:, len(base) - found :]
-        _settle_ties(block, top)
-        top.sort(axis=1)
-        score = np.take_along_axis(block, top, axis=1)
-        order = np.argsort(-score, axis=1, kind="stable")
-        similarity[rows] = np.take_along_axis(score, order, axis=1)
-        index[rows] = np.take_along_axis(top, order, axis=1)
+        rows = np.arange(start, min(start + step, len(queries)))
+        asked, own = unit(queries[rows]), None if skip is None else skip[rows]
+        if sketch is not None:
+            best = sketch.best(asked, found, own)
+            similarity[rows], index[rows] = best.similarity, best.index
+            left = np.flatnonzero(~best.settled)
+            rows, asked, own = rows[left], asked[left], None if own is None else own[left]
+        if len(rows):
+            similarity[rows], index[rows] = _all_compared(asked @ target.T, found, own)
     return np.clip(similarity, -1.0, 1.0, out=similarity), index
+
+
+def _all_compared(
+    block: npt.NDArray[np.float32], found: int, skip: npt.NDArray[np.int64] | None
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return the largest of each row of cosines, falling, and where they are."""
+    if skip is not None:
+        known = np.flatnonzero(skip >= 0)
+        block[known, skip[known]] = -np.inf
+    top = np.argpartition(block, block.shape[1] - found, axis=1)[:, block.shape[1] - found :]
+    _settle_ties(block, top)
+    top.sort(axis=1)
+    score = np.take_along_axis(block, top, axis=1)
+    order = np.argsort(-score, axis=1, kind="stable")
+    return np.take_along_axis(score, order, axis=1), np.take_along_axis(top, order, axis=1)
 
 
 def _settle_ties(block: npt.NDArray[np.float32], top: npt.NDArray[np.int64]) -> None:

@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from icehouse.errors import StoreCorrupt
 from icehouse.store._files import Files, read_listed
-from icehouse.store._ids import ID_DTYPE, IdArray, ids_from_arrow, ids_to_arrow
+from icehouse.store._ids import ID_DTYPE, IdArray, ids_from_arrow, ids_to_arrow, positions
 from icehouse.store._shard import DAMAGE, NAME_DIGITS, REMEDY, bare
 
 FOLDER = "_forgotten"
@@ -116,6 +117,11 @@ def dead_by_shard(stones: Iterable[Tombstone]) -> Mapping[str, IdArray]:
         for shard in stone.shards:
             dead[shard] = np.union1d(dead.get(shard, np.empty(0, ID_DTYPE)), stone.ids)
     return dead
+
+
+def alive(ids: IdArray, dead: IdArray | None) -> npt.NDArray[np.bool_]:
+    """Say which images of a shard are none of its dead ones, shape (n,)."""
+    return np.ones(len(ids), np.bool_) if dead is None else positions(ids, dead) < 0
 
 
 def _digest(ids: IdArray, covered: str) -> str:

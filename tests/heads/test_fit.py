@@ -372,8 +372,10 @@ def test_folds_that_cannot_be_made_are_refused_and_nothing_is_kept(filled, folds
 
 def test_a_head_that_cannot_be_fitted_leaves_the_one_before_in_place(filled):
     before = fit_head(filled, "logistic")
-    with pytest.raises(ValueError, match="setting decay of head 'mlp' is one of cosine, constant"):
-        fit_head(filled, "mlp", {"decay": "linear"}, FitOptions(name="logistic"))
+    with pytest.raises(
+        ValueError, match="setting schedule of head 'mlp' is one of cosine, step, none"
+    ):
+        fit_head(filled, "mlp", {"schedule": "linear"}, FitOptions(name="logistic"))
     assert load_head(filled, "shapes", "logistic").card == before
 
 

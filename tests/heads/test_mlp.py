@@ -10,7 +10,7 @@ import torch
 from sklearn.metrics import log_loss
 
 from icehouse.errors import HeadError
-from icehouse.heads import make_head
+from icehouse.heads import Curves, make_head
 
 # The settings of an older project, in which the same network was trained with plain Adam.
 OLD_PROJECT = {
@@ -18,7 +18,7 @@ OLD_PROJECT = {
     "lr": "3e-3",
     "batch_size": "3",
     "epochs": "7",
-    "decay": "constant",
+    "schedule": "none",
     "weight_decay": "0",
     "early_stopping": "false",
 }
@@ -41,6 +41,11 @@ def binary_cross_entropy(y: np.ndarray, proba: np.ndarray) -> float:
     return float(-np.mean(y * np.log(proba) + (1 - y) * np.log(1 - proba)))
 
 
+def losses_by_schedule(X, y, settings: dict[str, object], *names: str) -> dict[str, np.ndarray]:
+    heads = {name: make_head("mlp", {**settings, "schedule": name}).fit(X, y) for name in names}
+    return {name: np.array(head.curves_.train_loss) for name, head in heads.items()}
+
+
 # Settings
 
 
@@ -51,7 +56,7 @@ def test_the_settings_of_an_old_project_are_reached_by_text():
         "lr": 3e-3,
         "batch_size": 3,
         "epochs": 7,
-        "decay": "constant",
+        "schedule": "none",
         "weight_decay": 0.0,
         "early_stopping": False,
     }
@@ -74,7 +79,7 @@ def test_a_step_is_one_of_adam_with_decoupled_decay(weight_decay):
     X, y = pose()
     settings = {
         "batch_size": len(X),
-        "decay": "constant",
+        "schedule": "none",
         "early_stopping": False,
         "weight_decay": weight_decay,
         "standardise": False,
@@ -90,24 +95,69 @@ def test_a_step_is_one_of_adam_with_decoupled_decay(weight_decay):
         assert np.abs(step).max() > 0.005
 
 
-def test_an_unknown_decay_is_refused_with_the_two_that_there_are():
-    with pytest.raises(ValueError, match="is one of cosine, constant; got 'linear'"):
-        make_head("mlp", {"decay": "linear"}).fit(*pose())
+def test_an_unknown_schedule_is_refused_with_the_three_that_there_are():
+    with pytest.raises(ValueError, match="is one of cosine, step, none; got 'linear'"):
+        make_head("mlp", {"schedule": "linear"}).fit(*pose())
 
 
 def test_the_step_size_falls_as_a_cosine_to_almost_nothing():
     X, y = pose()
     settings = {"epochs": 30, "lr": 0.05, "early_stopping": False, "batch_size": 30}
-    curves = {
-        decay: np.array(make_head("mlp", {**settings, "decay": decay}).fit(X, y).curves_.train_loss)
-        for decay in ("cosine", "constant")
-    }
+    curves = losses_by_schedule(X, y, settings, "cosine", "none")
     # The first epoch has the full step size under both, the last one hardly any.
-    assert curves["cosine"][0] == curves["constant"][0]
-    assert curves["cosine"][1] != curves["constant"][1]
-    moves = {decay: np.abs(np.diff(curve)) for decay, curve in curves.items()}
-    assert moves["cosine"][-1] < 0.05 * moves["constant"][-5:].max()
+    assert curves["cosine"][0] == curves["none"][0]
+    assert curves["cosine"][1] != curves["none"][1]
+    moves = {name: np.abs(np.diff(curve)) for name, curve in curves.items()}
+    assert moves["cosine"][-1] < 0.05 * moves["none"][-5:].max()
     assert moves["cosine"][-1] < moves["cosine"][10:15].max() / 10
+
+
+def test_the_step_size_falls_in_steps():
+    X, y = pose()
+    settings = {"epochs": 8, "lr": 0.05, "early_stopping": False, "batch_size": 30}
+    curves = losses_by_schedule(X, y, settings, "step", "none")
+    assert (curves["step"][:4] == curves["none"][:4]).all()
+    assert (curves["step"][4:] != curves["none"][4:]).all()
+
+
+def test_label_smoothing_makes_answers_less_certain():
+    for X, y in (pose(noise=0.1), pose(3, noise=0.1), labels()):
+        settings = {"early_stopping": False, "epochs": 30, "lr": 0.01}
+        sure, unsure = (
+            make_head("mlp", {**settings, "label_smoothing": each}).fit(X, y).predict_proba(X)
+            for each in (0.0, 0.2)
+        )
+        assert np.abs(sure - 0.5).mean() > np.abs(unsure - 0.5).mean() + 0.02
+    # On what can be told apart at all, the answer for the right class is that of the label.
+    X, y = pose(3, noise=0.01)
+    head = make_head("mlp", {**settings, "label_smoothing": 0.3}).fit(X, y)
+    assert head.predict_proba(X)[np.arange(len(y)), y].mean() == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize("problem", [pose(), pose(3), labels()])
+def test_balanced_classes_weigh_the_same_however_many_images_they_have(problem):
+    X, y = problem
+    rare = y[:, 0] if y.ndim == 2 else y == 0
+    keep = np.sort([*np.flatnonzero(rare)[:12], *np.flatnonzero(rare == 0)])
+    X, y, rare = X[keep], y[keep], rare[keep] == 1
+    settings = {"epochs": 20, "early_stopping": False, "weight_decay": 0.0}
+    found = {}
+    for each in ("none", "balanced"):
+        proba = make_head("mlp", {**settings, "class_weight": each}).fit(X, y).predict_proba(X)
+        found[each] = proba[rare, 0].mean()
+    assert found["balanced"] > found["none"] + 0.1
+
+
+def test_mixup_trains_on_mixtures_and_is_measured_on_images():
+    X, y = pose(noise=4.0)
+    settings = {"epochs": 60, "early_stopping": False, "lr": 0.01, "weight_decay": 0.0}
+    plain, mixed = (make_head("mlp", {**settings, "mixup": each}).fit(X, y) for each in (0, 1.0))
+    # Mixtures cannot be learnt by heart as images can.
+    assert mixed.curves_.train_loss[-1] > plain.curves_.train_loss[-1] + 0.05
+    loss = binary_cross_entropy(y, mixed.predict_proba(X)[:, 1])
+    assert loss == pytest.approx(mixed.curves_.train_loss[-1], rel=1e-4)
+    again = make_head("mlp", {**settings, "mixup": 1.0}).fit(X, y)
+    assert (again.predict_proba(X) == mixed.predict_proba(X)).all()
 
 
 def test_standardising_makes_scale_and_offset_of_a_feature_irrelevant():
@@ -158,7 +208,7 @@ def test_the_accuracy_curve_is_that_of_the_answers():
 # Early stopping
 
 
-STOPPING = {"decay": "constant", "lr": 5e-3, "batch_size": 32, "weight_decay": 0.0, "network": 4}
+STOPPING = {"schedule": "none", "lr": 5e-3, "batch_size": 32, "weight_decay": 0.0, "patience": 4}
 
 
 @pytest.mark.parametrize("problem", [pose(), pose(3), labels()])
@@ -174,10 +224,10 @@ def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss(problem)
     assert (head.predict_proba(X) != one_more.fit(X, y).predict_proba(X)).any()
 
 
-def test_early_stopping_ends_after_as_many_epochs_as_network_says():
+def test_early_stopping_ends_after_as_many_epochs_as_patience_says():
     head = make_head("mlp", {**STOPPING, "epochs": 60}).fit(*pose())
     curves = head.curves_
-    assert len(curves.val_loss) == int(np.argmin(curves.val_loss)) + 1 + STOPPING["network"]
+    assert len(curves.val_loss) == int(np.argmin(curves.val_loss)) + 1 + STOPPING["patience"]
     assert len(curves.val_loss) < 60
     assert {len(curve) for curve in astuple(curves)} == {len(curves.val_loss)}
 
@@ -198,10 +248,38 @@ def test_what_is_held_out_is_not_trained_on():
     X, y = pose(n=100)
     # Labels that say nothing: only what was seen can be known.
     y = np.random.default_rng(0).permutation(y)
-    settings = {"hidden": 512, "epochs": 60, "network": 60, "lr": 0.01, "weight_decay": 0.0}
+    settings = {"hidden": 512, "epochs": 60, "patience": 60, "lr": 0.01, "weight_decay": 0.0}
     head = make_head("mlp", {**settings, "validation_fraction": 0.5}).fit(X, y)
     assert head.curves_.train_accuracy[-1] > 0.95
     assert head.curves_.val_accuracy[-1] < 0.7
+
+
+def test_all_rows_of_an_image_are_held_out_or_none():
+    X, y = pose(n=100)
+    y = np.random.default_rng(0).permutation(y)  # nothing to learn but by heart
+    image = np.repeat(np.arange(100), 3)
+    settings = {"hidden": 512, "epochs": 40, "patience": 40, "lr": 0.01, "weight_decay": 0.0}
+    settings |= {"validation_fraction": 0.3}
+    apart, mixed = (
+        make_head("mlp", settings).fit(X[image], y[image], groups=groups).curves_.val_accuracy[-1]
+        for groups in (image, None)
+    )
+    assert mixed > 0.85
+    assert apart < 0.75
+
+
+def test_curves_are_of_two_thousand_rows_at_most():
+    X, y = pose(n=2500)
+    settings = {"epochs": 1, "early_stopping": False}
+    head = make_head("mlp", settings).fit(X, y)
+    shown = np.linspace(0, 2499, 2048).astype(int)
+    accuracy = (head.predict(X[shown]) == y[shown]).mean()
+    assert head.curves_.train_accuracy[-1] == pytest.approx(accuracy)
+
+
+def test_the_epoch_that_was_kept_is_that_of_the_lowest_validation_loss_or_the_last():
+    assert Curves((3.0, 2.0, 1.0), (1.0, 0.5, 0.5), (0.1, 0.2, 0.3), (0.1, 0.2, 0.2)).kept == 1
+    assert Curves((3.0, 2.0, 1.0), (), (0.1, 0.2, 0.3), ()).kept == 2
 
 
 def test_a_class_of_one_image_does_not_stop_the_holding_out():

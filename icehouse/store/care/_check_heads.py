@@ -13,6 +13,7 @@ from icehouse.store.care._findings import DAMAGE, Finding, found
 
 CARD, METRICS = "head.json", "metrics.json"
 FOLDS = re.compile(r"oof-([0-9a-f]{16})\.parquet")
+CURVES = re.compile(r"curves-([0-9a-f]{16})\.json")
 
 
 def check_heads(files: Files, encoder_ids: set[str]) -> list[Finding]:
@@ -67,9 +68,10 @@ def _check(files: Files, folder: str, encoder_ids: set[str]) -> list[Finding]:
         old = files.age(name) > STALE_SECONDS
         if name.endswith(".safetensors") and bare(name) != weights and old:
             findings.append(found("leftover", name, "no head.json names these weights"))
-        folds = FOLDS.fullmatch(bare(name))
-        if folds and (_digest(files, name) or folds[1])[:16] != folds[1]:
-            findings.append(found("head-folds", name, "its checksum is not that of its name"))
+        for kind, pattern in (("head-folds", FOLDS), ("head-curves", CURVES)):
+            proven = pattern.fullmatch(bare(name))
+            if proven and (_digest(files, name) or proven[1])[:16] != proven[1]:
+                findings.append(found(kind, name, "its checksum is not that of its name"))
     if card is None:
         return findings
     if _digest(files, f"{folder}/{weights}") != card["weights_sha256"]:

@@ -41,6 +41,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "head": (DAMAGE, f"--repair puts it aside; {_FIT}", True),
     "head-metrics": (DAMAGE, "--repair writes them again", True),
     "head-folds": (DAMAGE, "--repair puts them aside; flag computes them again", True),
+    "head-curves": (DAMAGE, "--repair puts them aside; fit-head makes them again", True),
     "head-without-encoder": (WARNING, f"{_ENCODER}, or remove the head", False),
     "leftover": (WARNING, _REPAIR, True),
     "foreign-file": (WARNING, "nothing reads it: move it out of the store", False),
