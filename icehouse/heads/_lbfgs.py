@@ -16,8 +16,10 @@ import torch
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 MEMORY = 30  # pairs
+FAR = 20.0  # times the tolerance: what is left where the problem that costs less is worth it
 LEFT = 0.2  # of the tolerance: what the objective may still lose at the end
 ARMIJO, SMALLEST = 1e-4, 1e-4
+NOISE = 1e-6  # of the objective: what float32 cannot tell, so that its slope has to
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,16 @@ def minimise(
     steps : int
         At most.
     rough : bool
-        Begin on the problem that costs less.
+        There is a problem that costs less: where more than a little is left, it goes ahead.
 
     Returns
     -------
     (Point, int)
         Where it ended, of the exact problem, and after how many steps.
     """
-    point = problem.at(start, rough=rough)
+    point = problem.at(start, rough=False)
+    if rough := rough and _left(problem, point) > FAR * tolerance:
+        point = problem.at(start, rough=True)
     pairs: deque[Pair] = deque(maxlen=MEMORY)
     step, length = 0, 1.0
     while step < steps:
@@ -87,6 +91,10 @@ def minimise(
         else:  # as far as the precision leads
             break
     return (problem.at(point.state, rough=False) if rough else point), step
+
+
+def _left(problem: Smooth, point: Point) -> float:
+    return 0.5 * dot(point.gradient, problem.newton(point, point.gradient))
 
 
 def dot(one: torch.Tensor, other: torch.Tensor) -> float:
@@ -115,6 +123,9 @@ def _along(
         new = problem.at(point.state + length * direction, rough=rough)
         gain = new.value - point.value
         if gain <= ARMIJO * length * slope:
+            return new, length
+        flatter = abs(dot(direction, new.gradient)) <= 0.9 * abs(slope)
+        if gain <= NOISE * abs(point.value) and flatter:  # Hager and Zhang 2005
             return new, length
         # The lowest point of the parabola through what is known.
         length *= min(0.5, max(0.1, -slope * length / (2 * (gain - slope * length))))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from icehouse.heads._base import (
     AnyArray,
@@ -17,26 +16,42 @@ from icehouse.heads._base import (
     Standardiser,
     probabilities,
 )
-from icehouse.heads._settings import above, between, flag, whole
+from icehouse.heads._logistic_path import AUTO, best_strength
+from icehouse.heads._logistic_solver import LogisticData, solve
+from icehouse.heads._settings import above, between, either, flag, one_of, whole
 
 
 class LogisticHead(Head):
     """L2-regularised logistic regression on standardised features.
 
+    The objective is scikit-learn's; see :mod:`icehouse.heads._logistic_solver` for how it is
+    minimised.
+
     Parameters
     ----------
-    C : float
-        Inverse strength of regularisation, as in scikit-learn.
+    C : float or "auto"
+        Inverse strength of regularisation, as in scikit-learn; "auto" chooses it by
+        cross-validation within what is fitted to (:func:`best_strength`).
+    tol : float
+        No entry of the gradient is larger at the end, as in scikit-learn; and the objective is at
+        most a fifth of it above its minimum, as far as can be told.
     max_iter : int
         Steps of L-BFGS at most.
     standardise : bool
     threshold : float
         Of the second of two classes, and of each label in multi-label.
+
+    Attributes
+    ----------
+    C_ : float
+        The strength that was chosen.
+    n_iter_ : int
     """
 
     kind = "logistic"
     limits: ClassVar = {
-        "C": above(0),
+        "C": either(above(0), one_of(AUTO)),
+        "tol": above(0),
         "max_iter": whole(1),
         "standardise": flag(),
         "threshold": between(0, 1),
@@ -44,37 +59,48 @@ class LogisticHead(Head):
 
     def __init__(
         self,
-        C: float = 0.01,  # noqa: N803
+        C: float | Literal["auto"] = 0.01,  # noqa: N803
+        tol: float = 1e-4,
         max_iter: int = 1000,
         standardise: bool = True,
         threshold: float = 0.5,
     ) -> None:
         self.C = C
+        self.tol = tol
         self.max_iter = max_iter
         self.standardise = standardise
         self.threshold = threshold
 
     def _fit(self, X: FloatArray, target: IntArray, rows: Rows) -> None:  # noqa: N803
         self.standardiser_ = Standardiser.of(X, active=self.standardise)
-        model = LogisticRegression(C=self.C, max_iter=self.max_iter)
         scaled = self.standardiser_(X)
-        if not self.multi_label_:
-            model.fit(scaled, target, rows.weight)
-            self.coef_, self.intercept_ = model.coef_, model.intercept_
-            self.n_iter_ = int(model.n_iter_.max())
-            return
-        self.n_iter_ = 0
-        self.coef_ = np.zeros((target.shape[1], X.shape[1]), np.float32)
-        self.intercept_ = np.zeros(target.shape[1], np.float32)
-        for label, present in enumerate(target.T):
-            if present.min() == present.max():
-                # Never or always seen: a constant answer, as sure as the sample is large.
-                odds = (present.sum() + 0.5) / (len(present) - present.sum() + 0.5)
-                self.intercept_[label] = np.log(odds)
-                continue
-            model.fit(scaled, present, rows.weight)
-            self.coef_[label], self.intercept_[label] = model.coef_[0], model.intercept_[0]
-            self.n_iter_ = max(self.n_iter_, int(model.n_iter_.max()))
+        weight = np.ones(len(X), np.float32) if rows.weight is None else rows.weight
+        columns = self._columns(target)
+        count = columns.shape[1] if columns.ndim == 2 else len(self.classes_)
+        varies = np.ones(count, np.bool_)
+        if self.multi_label_:
+            seen = columns[weight > 0]
+            varies = seen.min(axis=0) < seen.max(axis=0)
+            columns = columns[:, varies]
+        self.coef_ = np.zeros((count, X.shape[1]), np.float32)
+        self.intercept_ = np.zeros(count, np.float32)
+        self.C_, self.n_iter_ = 1.0 if self.C == AUTO else float(self.C), 0
+        if varies.any():
+            start = None
+            if self.C == AUTO:
+                self.C_, start = best_strength(scaled, columns, int(varies.sum()), weight)
+            data = LogisticData(scaled, columns, int(varies.sum()), weight[None])
+            found = solve(data, self.C_, start, tolerance=self.tol, steps=self.max_iter)
+            self.coef_[varies], self.intercept_[varies] = found.coef, found.intercept
+            self.n_iter_ = found.steps
+        # Never or always seen: a constant answer, as sure as the sample is large.
+        positive = weight @ target[:, ~varies] if self.multi_label_ else np.zeros(0)
+        self.intercept_[~varies] = np.log((positive + 0.5) / (weight.sum() - positive + 0.5))
+
+    def _columns(self, target: IntArray) -> IntArray:
+        """Return the target as the solver takes it: one column for two classes."""
+        two = not self.multi_label_ and len(self.classes_) == 2
+        return target[:, None] if two else target
 
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
         logits = self.standardiser_(X) @ self.coef_.T + self.intercept_

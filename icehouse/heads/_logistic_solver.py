@@ -123,6 +123,12 @@ class LogisticData:
         """Bring an array to where it is multiplied."""
         return torch.as_tensor(np.ascontiguousarray(array)).to(self.device, dtype)
 
+    @property
+    def rows(self) -> list[slice]:
+        """Images to take at once."""
+        step = min(MOST_ROWS, max(256, CELLS // self.shape[0]))
+        return [slice(begin, begin + step) for begin in range(0, len(self.features), step)]
+
     def proba(self, logits: torch.Tensor) -> torch.Tensor:
         """Return probabilities of logits (problems, columns, n)."""
         return logits.softmax(1) if self.exclusive else logits.sigmoid()
@@ -176,13 +182,38 @@ def solve(
     return Solution(found[:, :-1].copy(), found[:, -1].copy(), point.value, steepest, count)
 
 
+def held_out_loss(data: LogisticData, solution: Solution, weights: FloatArray) -> float:
+    """Return the mean loss of images that took no part in a problem, over all problems.
+
+    Parameters
+    ----------
+    data : LogisticData
+    solution : Solution
+    weights : array of float, shape (problems, n)
+        Of each image in each problem; 0 where it was fitted to.
+    """
+    weights = weights / weights.sum()
+    coef = data.tensor(solution.coef, torch.float32)
+    intercept = data.tensor(solution.intercept, torch.float32)[:, None]
+    total = 0.0
+    for rows in data.rows:
+        logits = (coef @ data.features[rows].T + intercept).view(len(weights), data.columns, -1)
+        target = data.target[:, rows]
+        if data.exclusive:
+            truth = target.expand(len(weights), 1, -1)
+            losses = -logits.log_softmax(1).gather(1, truth)
+        else:
+            losses = softplus(logits) - target * logits
+        total += float((losses.sum(1) * data.tensor(weights[:, rows], torch.float32)).sum())
+    return total
+
+
 class _Objective:
     """J at coefficients and intercepts of centred features, (columns of all problems, D + 1)."""
 
     def __init__(self, data: LogisticData, C: float) -> None:  # noqa: N803
         self._data = data
         self._ridge = (data.ridge / C).repeat_interleave(data.columns, 0)
-        self._rows = min(MOST_ROWS, max(256, CELLS // data.shape[0]))
         even = 1 / data.columns if data.exclusive else 0.5
         near = even * (1 - even) * data.gram
         near.diagonal()[:-1] += self._ridge.mean(0)
@@ -201,8 +232,7 @@ class _Objective:
         gradient = torch.zeros_like(state)
         gradient[:, :-1] = ridge
         # Columns first: softmax then runs along the images, and few columns fill the hardware too.
-        for begin in range(0, len(whole), self._rows):
-            rows = slice(begin, begin + self._rows)
+        for rows in data.rows:
             features = whole[rows]
             part, residual = self._residual((narrow @ features.T).float().add_(shift), rows)
             loss += part
@@ -220,7 +250,7 @@ class _Objective:
         left = gradient.float()
         found, step = torch.zeros_like(left), left @ self._near
         size = first = (left * step).sum()
-        for _ in range(TURNS):
+        for _ in range(TURNS if first > 0 else 0):
             turned = self._turn(step, share)
             length = size / (step * turned).sum()
             found += length * step

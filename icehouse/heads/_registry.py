@@ -48,7 +48,10 @@ def make_head(kind: str, settings: Mapping[str, Any] | None = None) -> Head:
             raise SettingError(
                 f"head {kind!r} has no setting {key!r}; it has: {', '.join(defaults)}"
             )
-        values[key] = _typed(key, value, defaults[key]) if isinstance(value, str) else value
+        word = isinstance(value, str) and key in head.limits and head.limits[key].holds(value)
+        if isinstance(value, str) and not word:
+            value = _typed(key, value, defaults[key])
+        values[key] = value
     check_settings(kind, values, head.limits)
     head.set_params(**values)
     return head
