@@ -27,8 +27,8 @@ SURFACE = {
         "check_name", "files_at", "forget", "fsck",
         "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "plan_forget",
         "positions",
-        "record_claims",
-        "unit",
+        "record_claims", "seal_of", "sealed",
+        "unit", "unsealed",
     ],
     "icehouse.store.care": ["Finding", "FsckReport", "Oblivion", "forget", "fsck", "plan_forget"],
     "icehouse.embedder": [
@@ -48,13 +48,14 @@ SURFACE = {
         "read_file", "select",
     ],
     "icehouse.heads": [
-        "KINDS", "CompareOptions", "Comparison", "Contender", "FitOptions", "Fractions", "Head",
+        "KINDS", "CompareOptions", "Comparison", "Contender", "Difference", "FitOptions",
+        "Fractions", "Head",
         "HeadCard", "LabelCounts", "LabelCurve", "LabelPoint", "LabelledSet", "Metrics",
-        "OutOfFold", "StoredHead", "choose_head", "choose_task", "compare", "count_labels",
-        "datasets_of", "fit_head",
+        "OutOfFold", "Run", "RunDiff", "RunList", "StoredHead", "choose_head", "choose_task",
+        "compare", "count_labels", "datasets_of", "diff_runs", "find_run", "fit_head",
         "fit_temperature",
-        "folds_of", "list_heads", "load_head", "load_labelled", "make_head", "measure",
-        "out_of_fold", "save_head", "scale", "training_set",
+        "folds_of", "list_heads", "list_runs", "load_head", "load_labelled", "make_head", "measure",
+        "out_of_fold", "save_head", "scale", "sort_runs", "training_set",
     ],
     "icehouse.review": [
         "CaptionClassifier", "Flag", "FlagReport", "FlagSettings", "Found", "Neighbour",
@@ -69,7 +70,8 @@ SURFACE = {
         "contact_sheet", "counts_table", "embed_table", "flags_table", "forget_table",
         "fsck_table", "heads_table", "label_counts_tables",
         "neighbours_table", "overview", "overview_tables", "predictions_table",
-        "rehearsal_table", "write_comparison", "write_label_counts", "zero_shot_tables",
+        "rehearsal_table", "run_diff_tables", "run_table", "runs_tables",
+        "write_comparison", "write_label_counts", "zero_shot_tables",
     ],
 }  # fmt: skip
 

@@ -10,6 +10,8 @@ from icehouse.heads._ground import CompareOptions
 from icehouse.heads._label_counts import LabelCounts, LabelCurve, LabelPoint, count_labels
 from icehouse.heads._metrics import Metrics, measure
 from icehouse.heads._registry import KINDS, make_head
+from icehouse.heads._run_diff import Difference, RunDiff, diff_runs
+from icehouse.heads._runs import Run, RunList, find_run, list_runs, sort_runs
 from icehouse.heads._stored import (
     HeadCard,
     StoredHead,
@@ -24,6 +26,7 @@ __all__ = [
     "CompareOptions",
     "Comparison",
     "Contender",
+    "Difference",
     "FitOptions",
     "Fractions",
     "Head",
@@ -34,16 +37,22 @@ __all__ = [
     "LabelledSet",
     "Metrics",
     "OutOfFold",
+    "Run",
+    "RunDiff",
+    "RunList",
     "StoredHead",
     "choose_head",
     "choose_task",
     "compare",
     "count_labels",
     "datasets_of",
+    "diff_runs",
+    "find_run",
     "fit_head",
     "fit_temperature",
     "folds_of",
     "list_heads",
+    "list_runs",
     "load_head",
     "load_labelled",
     "make_head",
@@ -51,5 +60,6 @@ __all__ = [
     "out_of_fold",
     "save_head",
     "scale",
+    "sort_runs",
     "training_set",
 ]

@@ -11,6 +11,7 @@ from icehouse.report._overview import (
     overview,
 )
 from icehouse.report._progress import EmbedProgress, FitProgress
+from icehouse.report._runs import run_diff_tables, run_table, runs_tables
 from icehouse.report._sheet import contact_sheet
 from icehouse.report._tables import (
     counts_table,
@@ -45,6 +46,9 @@ __all__ = [
     "overview_tables",
     "predictions_table",
     "rehearsal_table",
+    "run_diff_tables",
+    "run_table",
+    "runs_tables",
     "write_comparison",
     "write_label_counts",
     "zero_shot_tables",

@@ -15,6 +15,7 @@ from icehouse.store._ids import (
 )
 from icehouse.store._labels import LabelEvent, LabelLog, Task
 from icehouse.store._range_file import RangeFile
+from icehouse.store._sealed import seal_of, sealed, unsealed
 from icehouse.store._search import nearest, unit
 from icehouse.store._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
 from icehouse.store.care import Finding, FsckReport, Oblivion, forget, fsck, plan_forget
@@ -49,5 +50,8 @@ __all__ = [
     "plan_forget",
     "positions",
     "record_claims",
+    "seal_of",
+    "sealed",
     "unit",
+    "unsealed",
 ]

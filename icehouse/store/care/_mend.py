@@ -170,4 +170,5 @@ HANDLERS: dict[str, Callable[[Store, str], str]] = {
     "head": _put_head_aside,
     "head-metrics": _write_metrics,
     "head-folds": _put_aside,
+    "run": _put_aside,
 }
