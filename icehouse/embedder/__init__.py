@@ -6,6 +6,7 @@ from icehouse.embedder._embed import EmbedOptions, embed
 from icehouse.embedder._encoder import Encoder, EncoderRequest, open_encoder
 from icehouse.embedder._engine import ENGINES, Opened, open_on
 from icehouse.embedder._layout import enough
+from icehouse.embedder._onnx import OnnxEncoder, encoder_to_onnx
 from icehouse.embedder._pictures import MIN_COSINE, similarity
 from icehouse.embedder._rehearse import Rehearsal, rehearse
 from icehouse.embedder._report import EmbedReport, Failure, Speed
@@ -44,6 +45,7 @@ __all__ = [
     "Listing",
     "LocalFile",
     "Network",
+    "OnnxEncoder",
     "Opened",
     "Origin",
     "PictureOptions",
@@ -57,6 +59,7 @@ __all__ = [
     "choose_text_encoder",
     "decode",
     "embed",
+    "encoder_to_onnx",
     "enough",
     "find_request",
     "list_folder",

@@ -20,6 +20,7 @@ from icehouse.heads._stored import (
     load_head,
     save_head,
 )
+from icehouse.heads.export import HeadExport, export_head
 
 __all__ = [
     "KINDS",
@@ -31,6 +32,7 @@ __all__ = [
     "Fractions",
     "Head",
     "HeadCard",
+    "HeadExport",
     "LabelCounts",
     "LabelCurve",
     "LabelPoint",
@@ -47,6 +49,7 @@ __all__ = [
     "count_labels",
     "datasets_of",
     "diff_runs",
+    "export_head",
     "find_run",
     "fit_head",
     "fit_temperature",

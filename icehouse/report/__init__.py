@@ -3,6 +3,7 @@
 from icehouse.report._care import forget_table, fsck_table
 from icehouse.report._compare_files import write_comparison, write_label_counts
 from icehouse.report._compare_tables import comparison_tables, label_counts_tables
+from icehouse.report._export import export_table
 from icehouse.report._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -36,6 +37,7 @@ __all__ = [
     "contact_sheet",
     "counts_table",
     "embed_table",
+    "export_table",
     "flags_table",
     "forget_table",
     "fsck_table",
