@@ -26,4 +26,6 @@ def export_table(export: HeadExport) -> Table:
     if export.picture_difference is not None:
         pictures = f"{export.picture_difference:.1e} on {export.pictures} drawn pictures"
         rows.append(("with the encoder", pictures))
-    return fill(new_table("exported", "", ""), [*rows, *(("note", n) for n in export.notes)])
+    return fill(
+        new_table("exported", "", ""), [*rows, *(("note", escape(n)) for n in export.notes)]
+    )

@@ -1,4 +1,4 @@
-"""The verb ``runs``, from the command line."""
+"""The verbs ``runs`` and ``export``, from the command line."""
 
 import contextlib
 import io
@@ -63,3 +63,23 @@ def test_one_run_is_shown_and_two_are_compared(fitted):
     assert "settings and data: other" in said(fitted, "runs", one, other)
     assert "one to show, or two to compare; got 3" in said(fitted, "runs", one, other, near, code=2)
     assert "no run begins with 'zzz'" in said(fitted, "runs", "zzz", code=2)
+
+
+def test_a_head_is_exported_and_the_difference_is_said(fitted):
+    shown = said(fitted, "export", "--head", "near")
+    assert (fitted / "photos-near.onnx").is_file()
+    assert "on 40 stored features" in shown
+    out = "made/of/head.onnx"
+    [done] = map(
+        json.loads, said(fitted, "export", "--head", "near", "--out", out, "--json").splitlines()
+    )
+    assert done["path"] == out
+    assert done["difference"] <= 1e-4
+    assert (fitted / out).read_bytes() == (fitted / "photos-near.onnx").read_bytes()
+
+
+def test_what_cannot_be_exported_is_one_line(fitted):
+    words = ("export", "--head", "near", "--with-encoder", "--out", "whole.onnx")
+    assert "is no network that could be exported" in said(fitted, *words, code=1)
+    assert not (fitted / "whole.onnx").exists()
+    assert "choose one with --head: logistic, near" in said(fitted, "export", code=2)
