@@ -25,6 +25,7 @@
     │   ├── TrainingDataError    the labels do not make a training set
     │   ├── EncoderMismatch      features of another encoder
     │   └── HeadCorrupt          its files are damaged
+    ├── ExportError              a head or an encoder cannot be written as ONNX
     └── Interrupted              stopped by the user; all that was done is kept
 
 A message says what was wrong, what was got, and what to do.
@@ -38,6 +39,7 @@ __all__ = [
     "CanaryError",
     "EncoderError",
     "EncoderMismatch",
+    "ExportError",
     "HeadCorrupt",
     "HeadError",
     "IcehouseError",
@@ -211,6 +213,10 @@ class EncoderMismatch(HeadError):
 
 class HeadCorrupt(HeadError):
     """A head's files are damaged or were changed by hand."""
+
+
+class ExportError(IcehouseError):
+    """A head or an encoder cannot be written as ONNX, or would answer otherwise there."""
 
 
 class Interrupted(IcehouseError):

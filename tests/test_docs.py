@@ -120,6 +120,13 @@ def test_python_about_captions_runs_after_its_commands(workplace, monkeypatch, c
     assert 0 <= float(capsys.readouterr().out.split()[0]) <= 1
 
 
+def test_python_about_exports_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/export.md", monkeypatch, capsys)
+    [block] = blocks((ROOT / "docs" / "export.md").read_text(), "python")
+    exec(compile(block, "export.md", "exec"), {})
+    assert "'roads'" in capsys.readouterr().out
+
+
 def test_make_targets_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\$ make (\w+)", (ROOT / "README.md").read_text()):

@@ -7,6 +7,8 @@ from __future__ import annotations
 from icehouse.cli import _freeze
 from icehouse.cli import _learn
 from icehouse.cli import _compare
+from icehouse.cli import _runs
+from icehouse.cli import _export
 from icehouse.cli import _zero_shot
 from icehouse.cli import _look
 from icehouse.cli import _care

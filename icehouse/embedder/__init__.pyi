@@ -7,6 +7,7 @@ from ._embed import EmbedOptions, embed
 from ._encoder import Encoder, EncoderRequest, open_encoder
 from ._engine import ENGINES, Opened, open_on
 from ._layout import enough
+from ._onnx import OnnxEncoder, encoder_to_onnx
 from ._pictures import MIN_COSINE, similarity
 from ._rehearse import Rehearsal, rehearse
 from ._report import EmbedReport, Failure, Speed
@@ -45,6 +46,7 @@ __all__ = [
     "Listing",
     "LocalFile",
     "Network",
+    "OnnxEncoder",
     "Opened",
     "Origin",
     "PictureOptions",
@@ -60,6 +62,7 @@ __all__ = [
     "choose_text_encoder",
     "decode",
     "embed",
+    "encoder_to_onnx",
     "enough",
     "find_request",
     "list_folder",

@@ -8,7 +8,6 @@ or open_clip.
 from __future__ import annotations
 
 import threading
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from icehouse.embedder._preprocess import preprocess
 from icehouse.embedder._spec import EncoderSpec
 from icehouse.embedder._threads import cores
 from icehouse.embedder._torch_encoder import TorchEncoder
+from icehouse.embedder._whole import Whole, exporting
 
 TYPES = {"float32": openvino.Type.f32, "bfloat16": openvino.Type.bf16}
 EXAMPLES = 4
@@ -77,23 +77,6 @@ def convert(encoder: TorchEncoder) -> openvino.Model:
     size = encoder.spec.preprocess.size
     example = torch.zeros((EXAMPLES, *size, 3), dtype=torch.uint8)
     images = torch.export.Dim("images", min=1, max=2**16)
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    # The fast path is one operator of torch's own, which nothing else can run.
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            program = torch.export.export(_Whole(encoder), (example,), dynamic_shapes=[{0: images}])
-            return openvino.convert_model(program)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
-
-
-class _Whole(torch.nn.Module):
-    def __init__(self, encoder: TorchEncoder) -> None:
-        super().__init__()
-        self.module = encoder.module
-        self._compute = encoder.compute
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self._compute(pixels)
+    with exporting():
+        program = torch.export.export(Whole(encoder), (example,), dynamic_shapes=[{0: images}])
+        return openvino.convert_model(program)

@@ -12,6 +12,8 @@ from icehouse.heads._ground import CompareOptions
 from icehouse.heads._label_counts import LabelCounts, LabelCurve, LabelPoint, count_labels
 from icehouse.heads._metrics import Metrics, measure
 from icehouse.heads._registry import KINDS, make_head
+from icehouse.heads._run_diff import Difference, RunDiff, diff_runs
+from icehouse.heads._runs import Run, RunList, find_run, list_runs, sort_runs
 from icehouse.heads._stored import (
     HeadCard,
     StoredHead,
@@ -20,6 +22,7 @@ from icehouse.heads._stored import (
     load_head,
     save_head,
 )
+from icehouse.heads.export import HeadExport, export_head
 
 __all__ = [
     "BALANCES",
@@ -28,26 +31,35 @@ __all__ = [
     "Comparison",
     "Contender",
     "Curves",
+    "Difference",
     "FitOptions",
     "Fractions",
     "Head",
     "HeadCard",
+    "HeadExport",
     "LabelCounts",
     "LabelCurve",
     "LabelPoint",
     "LabelledSet",
     "Metrics",
     "OutOfFold",
+    "Run",
+    "RunDiff",
+    "RunList",
     "StoredHead",
     "choose_head",
     "choose_task",
     "compare",
     "count_labels",
     "datasets_of",
+    "diff_runs",
+    "export_head",
+    "find_run",
     "fit_head",
     "fit_temperature",
     "folds_of",
     "list_heads",
+    "list_runs",
     "load_curves",
     "load_head",
     "load_labelled",
@@ -56,5 +68,6 @@ __all__ = [
     "out_of_fold",
     "save_head",
     "scale",
+    "sort_runs",
     "training_set",
 ]

@@ -35,6 +35,7 @@ from icehouse.heads._data import (
 from icehouse.heads._folds import OutOfFold, out_of_fold, target_of
 from icehouse.heads._metrics import Metrics, measure
 from icehouse.heads._registry import make_head
+from icehouse.heads._runs import keep_run
 from icehouse.heads._stored import (
     HeadCard,
     StoredHead,
@@ -87,7 +88,7 @@ def fit_head(
     settings: Mapping[str, Any] | None = None,
     options: FitOptions | None = None,
 ) -> HeadCard:
-    """Fit a head on the training split, measure it on every split, and save it.
+    """Fit a head on the training split, measure it on every split, and save it and its run.
 
     Probabilities are calibrated by one temperature, fitted on the validation split.
 
@@ -149,6 +150,7 @@ def fit_head(
     save_curves(store, card, stored.head)
     if folds is not None:
         save_folds(store, card, folds)
+    keep_run(store, card, asdict(options))
     return card
 
 

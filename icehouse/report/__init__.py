@@ -5,6 +5,7 @@ from icehouse.report._compare_files import write_comparison, write_label_counts
 from icehouse.report._compare_tables import comparison_tables, label_counts_tables
 from icehouse.report._curves_picture import write_curves
 from icehouse.report._events import event_writer, write_events
+from icehouse.report._export import export_table
 from icehouse.report._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -13,6 +14,7 @@ from icehouse.report._overview import (
     overview,
 )
 from icehouse.report._progress import EmbedProgress, FitProgress
+from icehouse.report._runs import run_diff_tables, run_table, runs_tables
 from icehouse.report._sheet import contact_sheet
 from icehouse.report._tables import (
     counts_table,
@@ -38,6 +40,7 @@ __all__ = [
     "counts_table",
     "embed_table",
     "event_writer",
+    "export_table",
     "flags_table",
     "forget_table",
     "fsck_table",
@@ -48,6 +51,9 @@ __all__ = [
     "overview_tables",
     "predictions_table",
     "rehearsal_table",
+    "run_diff_tables",
+    "run_table",
+    "runs_tables",
     "write_comparison",
     "write_curves",
     "write_events",

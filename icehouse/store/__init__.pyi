@@ -15,6 +15,7 @@ from ._ids import (
 )
 from ._labels import LabelEvent, LabelLog, Task
 from ._range_file import RangeFile
+from ._sealed import seal_of, sealed, unsealed
 from ._search import nearest, unit
 from ._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
 from .care import Finding, FsckReport, Oblivion, forget, fsck, plan_forget
@@ -49,5 +50,8 @@ __all__ = [
     "plan_forget",
     "positions",
     "record_claims",
+    "seal_of",
+    "sealed",
     "unit",
+    "unsealed",
 ]

@@ -8,6 +8,7 @@
       features/<encoder_id>/      encoder.json, canary, vectors
       labels.sqlite               the label log, where no other database is given for it
       heads/<task>/<head>/        fitted heads
+      runs/<task>/                what each fit was made of and came to
 """
 
 from __future__ import annotations

@@ -70,6 +70,7 @@ def timeless(record: Any) -> Any:
     """Return a record without what differs from run to run or from place to place."""
     if isinstance(record, dict):
         dropped = ("seconds", "fitted_at", "speed", "path", "findings", "left", "repairs")
+        dropped += ("id", "when")
         return {k: timeless(v) for k, v in record.items() if k not in dropped}
     return [timeless(each) for each in record] if isinstance(record, list) else record
 
@@ -83,6 +84,7 @@ def year(store: str, labels: str | None, pictures: Path) -> Iterator[tuple[str, 
         ["embed", str(pictures), "--encoder", "descriptor", "--dataset", "shapes"],
         ["fit-head", "--head", "logistic", "--folds", "3"],
         ["fit-head", "--head", "knn"],
+        ["runs"],
         ["flag", "--head", "logistic", "--min-probability", "0.9"],
         ["predict", "--dataset", "shapes", "--head", "logistic"],
         ["neighbours", query],

@@ -20,6 +20,7 @@ LAYOUT = re.compile(
     | heads/[^/]+/[^/]+/(head\.json|metrics\.json|weights-[0-9a-f]{16}\.safetensors
                         |curves(-[0-9a-f]{16}\.json|\.png)
                         |oof(-[0-9a-f]{16})?\.parquet|flags\.(parquet|csv|jsonl|png))
+    | runs/[^/]+/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16}\.json
     | zero-shot/[^/]+/[^/]+/(answers|differences)\.csv
     | indexes/.+
     | reports/.+

@@ -20,6 +20,7 @@ from icehouse.store.care._check_heads import check_heads
 from icehouse.store.care._check_labels import check_labels
 from icehouse.store.care._check_layout import check_layout, check_manifest
 from icehouse.store.care._check_links import check_links
+from icehouse.store.care._check_runs import check_runs
 from icehouse.store.care._compact import plan_features
 from icehouse.store.care._findings import SEVERITIES, Finding, count, found
 
@@ -97,6 +98,7 @@ def examine(store: Store, limit: tuple[int, int]) -> Examination:
     seen.findings += _links(store, seen, vectors)
     seen.findings += check_labels(store, seen.images)
     seen.findings += check_heads(files, set(store.encoder_ids()))
+    seen.findings += check_runs(files)
     seen.findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return seen
 

@@ -43,6 +43,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "head-folds": (DAMAGE, "--repair puts them aside; flag computes them again", True),
     "head-curves": (DAMAGE, "--repair puts them aside; fit-head makes them again", True),
     "head-without-encoder": (WARNING, f"{_ENCODER}, or remove the head", False),
+    "run": (DAMAGE, "--repair puts it aside; nothing else needs it", True),
     "leftover": (WARNING, _REPAIR, True),
     "foreign-file": (WARNING, "nothing reads it: move it out of the store", False),
     "lost-and-found": (INFORMATION, "nothing reads it: look at it, then remove it", False),

@@ -171,4 +171,5 @@ HANDLERS: dict[str, Callable[[Store, str], str]] = {
     "head-metrics": _write_metrics,
     "head-folds": _put_aside,
     "head-curves": _put_aside,
+    "run": _put_aside,
 }
