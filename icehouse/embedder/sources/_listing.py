@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import Protocol
 
@@ -76,8 +76,9 @@ class Listing:
         with ``#`` and the column.
     name : str
         What the dataset is called when nobody says otherwise.
-    entries : list of Entry
-        In the order in which they are best read; no key twice.
+    entries : sequence of Entry
+        In the order in which they are best read; no key twice. Those of a folder are made when
+        they are asked for, so it costs memory to keep many.
     multi_label : bool
     left_out : frozenset of str
         Keys that the source has, and that were not selected.
@@ -91,12 +92,17 @@ class Listing:
 
     source: str
     name: str
-    entries: list[Entry]
+    entries: Sequence[Entry]
     multi_label: bool = False
     left_out: frozenset[str] = frozenset()
     closed: frozenset[str] = frozenset()
     handed_in: bool = False
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def classes(self) -> frozenset[str]:
+        """All labels that occur."""
+        return frozenset(label for entry in self.entries for label in entry.labels or ())
 
     def may_hold(self, key: str) -> bool:
         """Whether a key that is not listed may be in the source all the same."""
