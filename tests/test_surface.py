@@ -44,8 +44,8 @@ SURFACE = {
     ],
     "icehouse.embedder.sources": [
         "Entry", "FileBytes", "Listing", "LocalFile", "Network", "Origin", "Selection",
-        "keys_of", "list_folder", "list_lines", "list_manifest", "list_source", "part",
-        "read_again", "read_ahead", "read_file", "select",
+        "classes_of", "columns_of", "keys_of", "list_folder", "list_lines", "list_manifest",
+        "list_source", "part", "read_again", "read_ahead", "read_file", "select",
     ],
     "icehouse.heads": [
         "KINDS", "CompareOptions", "Comparison", "Contender", "FitOptions", "Fractions", "Head",

@@ -15,6 +15,7 @@ from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest
 from icehouse.embedder._engine import ENGINES, Opened, open_on
 from icehouse.embedder._known import Known
+from icehouse.embedder._memory import share_with_arrow
 from icehouse.embedder._pipeline import Pipeline, StageTimes
 from icehouse.embedder._plan import Plan, make_plan, refuse_stranger
 from icehouse.embedder._ray import RayPipeline, Settings
@@ -25,7 +26,7 @@ from icehouse.embedder._run import Progress, run
 from icehouse.embedder._statistics import with_statistics
 from icehouse.embedder._views import Coverage, ViewOptions, Wanted, agree_on_recipe
 from icehouse.embedder._writer import Writer
-from icehouse.embedder.sources import Listing, keys_of, read_ahead
+from icehouse.embedder.sources import Listing, classes_of, keys_of, read_ahead
 from icehouse.errors import Interrupted, SourceError, UsageError
 from icehouse.store import Store, check_name, record_claims
 
@@ -114,6 +115,7 @@ def embed(
     EncoderError, StoreError, UsageError
         See :mod:`icehouse.errors`. What was committed before is kept.
     """
+    share_with_arrow()
     options = options or EmbedOptions()
     if options.engine == "ray":
         require_ray()
@@ -229,10 +231,11 @@ def _failures(store: Store, dataset: str) -> tuple[Failure, ...]:
 def _check_task(store: Store, listing: Listing, task: str) -> str:
     """Refuse a task that could not take the labels, before anything is encoded."""
     check_name("task", task)
-    if listing.classes:
+    classes = classes_of(listing.entries)
+    if classes:
         store.require_labels()
     kinds = {t.name: t.kind for t in store.labels.tasks()} if store.has_labels else {}
-    if listing.classes and kinds.get(task, _kind(listing)) != _kind(listing):
+    if classes and kinds.get(task, _kind(listing)) != _kind(listing):
         raise UsageError(
             f"task {task!r} takes {kinds[task]} labels, but got {_kind(listing)} ones; "
             "give these labels a task of their own with --task"
@@ -241,12 +244,13 @@ def _check_task(store: Store, listing: Listing, task: str) -> str:
 
 
 def _record_labels(store: Store, listing: Listing, dataset: str, task: str) -> None:
-    if listing.classes and dataset in store.catalog.datasets():
+    classes = classes_of(listing.entries)
+    if classes and dataset in store.catalog.datasets():
         # Of a part, also the classes of what is not listed and was embedded earlier.
         partly = listing.left_out or listing.closed
         known = store.catalog.rows(dataset, ["labels"])["labels"] if partly else []
         earlier = {label for labels in known for label in labels.as_py() or ()}
-        store.labels.ensure_task(task, _kind(listing), listing.classes | earlier)
+        store.labels.ensure_task(task, _kind(listing), classes | earlier)
         record_claims(store.catalog, store.labels, dataset, task)
 
 

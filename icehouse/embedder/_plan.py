@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pyarrow as pa
 
 from icehouse.embedder._known import Known
 from icehouse.embedder._views import Coverage
-from icehouse.embedder.sources import Entry, Listing, keys_of, part
+from icehouse.embedder.sources import Entry, Listing, columns_of, keys_of, part
 from icehouse.errors import ImageErrorKind, UsageError
 from icehouse.store import CatalogRow
 
@@ -67,11 +68,14 @@ def make_plan(
     -------
     Plan
     """
-    plan = Plan()
+    said = columns_of(listing.entries)
+    keys = said["key"].combine_chunks()
+    plain = coverage.held if not coverage.wanted.views else ()
+    news = array("q", np.flatnonzero(~known.unchanged(said, listing.source, plain)).tobytes())
+    plan = Plan(reused=len(keys) - len(news))
     todo = array("q")
-    keys = keys_of(listing.entries)
-    pairs = zip(listing.entries, known.rows(keys), strict=True)
-    for number, (entry, row) in enumerate(pairs):
+    rows = known.rows(keys.take(pa.array(news, pa.int64())))
+    for number, entry, row in zip(news, part(listing.entries, news), rows, strict=True):
         if row is not None and row.source is not None and row.source != listing.source:
             plan.moved[row.source] += 1
         if entry.error is not None:

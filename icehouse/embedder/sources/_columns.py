@@ -6,18 +6,32 @@ program that lists many more than it reads at a time needs no more than these.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from icehouse.embedder.sources._listing import Entry, Layout
 from icehouse.embedder.sources._origins import LocalFile
 
 AT_ONCE = 4096
+SAID = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        pa.field("bytes", pa.int64()),
+        pa.field("mtime_ns", pa.int64()),
+        pa.field("labels", pa.list_(pa.string())),
+        pa.field("split", pa.string()),
+        pa.field("extra", pa.string()),
+    ]
+)
+Said = tuple[tuple[str, ...] | None, str | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +90,43 @@ class Files(Sequence[Entry]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
+    def columns(self) -> pa.Table:
+        """Return what is said of them; see :func:`columns_of`."""
+        codes, said = self._said
+        labels = pa.array([labels for labels, _ in said], pa.list_(pa.string()))
+        wrong = [key for key, entry in self.odd.items() if entry.error is not None]
+        return pa.table(
+            {
+                "key": self.keys,
+                "bytes": self.sizes,
+                "mtime_ns": self.stamps,
+                "labels": labels.take(codes),
+                "split": pa.array([split for _, split in said], pa.string()).take(codes),
+                "extra": pa.nulls(len(self), pa.string()),
+                "wrong": pc.is_in(self.keys, pa.array(wrong, pa.string())),
+            }
+        )
+
+    def classes(self) -> set[str]:
+        """Return all labels that occur."""
+        return {label for labels, _ in self._said[1] for label in labels or ()}
+
+    @cached_property
+    def _said(self) -> tuple[pa.Array, list[Said]]:
+        """Labels and split of each folder, and the number of the folder of each file."""
+        numbers: dict[str, int] = {}
+        codes = array("i")
+        for key in self.keys.to_pylist():
+            place = key if key in self.odd else key[: key.rfind("/") + 1]
+            codes.append(numbers.setdefault(place, len(numbers)))
+        said = [
+            (self.odd[place].labels, self.odd[place].split)
+            if place in self.odd
+            else self.layout.read(place.split("/"))
+            for place in numbers
+        ]
+        return pa.array(np.array(codes)), said
+
     def _entry(self, key: str, size: int, stamp: int) -> Entry:
         if key in self.odd:
             return self.odd[key]
@@ -88,6 +139,28 @@ def keys_of(entries: Sequence[Entry]) -> pa.StringArray:
     if isinstance(entries, Files):
         return entries.keys
     return pa.array([entry.key for entry in entries], pa.string())
+
+
+def columns_of(entries: Sequence[Entry]) -> pa.Table:
+    """Return what entries say, as columns with the names and types that the catalog has.
+
+    Returns
+    -------
+    pyarrow.Table
+        key, bytes, mtime_ns, labels, split, extra; and wrong, whether they have an error.
+    """
+    if isinstance(entries, Files):
+        return entries.columns()
+    columns = {field.name: [getattr(e, field.name) for e in entries] for field in SAID}
+    wrong = pa.array([entry.error is not None for entry in entries], pa.bool_())
+    return pa.table(columns, SAID).append_column("wrong", wrong)
+
+
+def classes_of(entries: Sequence[Entry]) -> set[str]:
+    """Return all labels that entries have."""
+    if isinstance(entries, Files):
+        return entries.classes()
+    return {label for entry in entries for label in entry.labels or ()}
 
 
 def part(entries: Sequence[Entry], numbers: Sequence[int]) -> Sequence[Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import accumulate
 from typing import Protocol
 
@@ -98,11 +98,6 @@ class Listing:
     closed: frozenset[str] = frozenset()
     handed_in: bool = False
     notes: tuple[str, ...] = ()
-
-    @cached_property
-    def classes(self) -> frozenset[str]:
-        """All labels that occur."""
-        return frozenset(label for entry in self.entries for label in entry.labels or ())
 
     def may_hold(self, key: str) -> bool:
         """Whether a key that is not listed may be in the source all the same."""
