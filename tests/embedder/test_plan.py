@@ -10,7 +10,8 @@ import pytest
 from icehouse.embedder import Entry, Listing, LocalFile
 from icehouse.embedder._known import Known
 from icehouse.embedder._plan import Plan, error_row, make_plan, refuse_stranger
-from icehouse.embedder._views import Coverage
+from icehouse.embedder._views import Coverage, Wanted
+from icehouse.embedder.sources import columns_of
 from icehouse.errors import ImageErrorKind, UsageError
 from icehouse.store import CatalogRow, Store
 
@@ -233,3 +234,54 @@ def test_a_source_with_something_in_common_is_taken(
     source: str, key: str, known: tuple[CatalogRow, ...]
 ) -> None:
     refuse_stranger("photos", Listing(source, "photos", [replace(SEEN, key=key)]), known_of(*known))
+
+
+OTHERS = {
+    "bytes": replace(SEEN, bytes=11),
+    "time": replace(SEEN, mtime_ns=21),
+    "no time": replace(SEEN, mtime_ns=None),
+    "fewer labels": replace(SEEN, labels=()),
+    "no labels": replace(SEEN, labels=None),
+    "more labels": replace(SEEN, labels=("cat", "dog")),
+    "other labels": replace(SEEN, labels=("dog",)),
+    "split": replace(SEEN, split=None),
+    "extra": replace(SEEN, extra="{}"),
+    "error": replace(SEEN, error=ImageErrorKind.EMPTY),
+    "key": replace(SEEN, key="z.png"),
+}
+
+
+def test_only_what_is_the_same_in_all_respects_is_unchanged() -> None:
+    entries = [replace(SEEN, bytes=None), *OTHERS.values(), SEEN]
+    said = columns_of(entries)
+    expected = [True, *[False] * len(OTHERS), True]
+    assert known_of(KNOWN).unchanged(said, "/photos", {ID}).tolist() == expected
+
+
+def test_nothing_is_unchanged_without_an_image_that_is_held_or_from_elsewhere() -> None:
+    said = columns_of([SEEN])
+    assert known_of(KNOWN).unchanged(said, "/photos", {ID}).all()
+    assert not known_of(KNOWN).unchanged(said, "/photos", set()).any()
+    assert not known_of(KNOWN).unchanged(said, "/elsewhere", {ID}).any()
+    assert not known_of(FAILED).unchanged(said, "/photos", {ID}).any()
+    assert not known_of(replace(KNOWN, source=None)).unchanged(said, "/photos", {ID}).any()
+    assert not known_of().unchanged(said, "/photos", {ID}).any()
+
+
+def test_many_labels_are_compared_image_by_image() -> None:
+    labels = [("a", "b"), (), None, ("b", "c"), ("c", "d", "e"), ("f",)]
+    rows = [replace(KNOWN, key=str(n), labels=some) for n, some in enumerate(labels)]
+    labels[0], labels[4] = ("a", "x"), ("c", "d", "x")
+    entries = [replace(SEEN, key=str(n), labels=some) for n, some in enumerate(labels)]
+    same = known_of(*rows).unchanged(columns_of(entries[::-1]), "/photos", {ID})
+    assert same.tolist()[::-1] == [False, True, True, True, False, True]
+
+
+def test_views_that_are_wanted_of_what_is_unchanged_are_made() -> None:
+    listing = Listing("/photos", "photos", [SEEN])
+    coverage = Coverage({ID: 1}, Wanted(2))
+    plan = make_plan(listing, known_of(KNOWN), coverage)
+    assert (plan.todo, plan.reused) == ([], 1)  # it is in val
+    listing = Listing("/photos", "photos", [replace(SEEN, split=None)])
+    plan = make_plan(listing, known_of(replace(KNOWN, split=None)), coverage)
+    assert (len(plan.todo), plan.reused) == (1, 0)
