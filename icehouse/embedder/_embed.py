@@ -15,7 +15,6 @@ from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest
 from icehouse.embedder._engine import ENGINES, Opened, open_on
 from icehouse.embedder._known import Known
-from icehouse.embedder._memory import share_with_arrow
 from icehouse.embedder._pipeline import Pipeline, StageTimes
 from icehouse.embedder._plan import Plan, make_plan, refuse_stranger
 from icehouse.embedder._ray import RayPipeline, Settings
@@ -115,7 +114,6 @@ def embed(
     EncoderError, StoreError, UsageError
         See :mod:`icehouse.errors`. What was committed before is kept.
     """
-    share_with_arrow()
     options = options or EmbedOptions()
     if options.engine == "ray":
         require_ray()
@@ -129,6 +127,7 @@ def embed(
     work = _resolve(store, request, listing, known, options)
     if work.encoder_id is None:
         raise SourceError(_nothing_readable(listing, work.plan, known))
+    del known  # it is as large as the dataset, and all that matters of it is planned
     spec = work.opened.encoder.spec if work.opened else None
     writer = Writer(store, spec, dataset, work.coverage.held)
     writer.add_rows(work.plan.rows)

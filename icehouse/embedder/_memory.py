@@ -1,8 +1,8 @@
-"""One heap for all, which keeps the memory that a network frees for as long as it works.
+"""Let the C library keep the memory that a network frees, for as long as it works.
 
 A forward pass on a CPU allocates and frees arrays of some megabytes for every layer. By default
 glibc returns them to the system and has each page zeroed and mapped again for the next layer: up
-to half of all processor time. What is kept helps Arrow only where it has no pool of its own.
+to half of all processor time.
 """
 
 from __future__ import annotations
@@ -10,16 +10,9 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-import pyarrow as pa
-
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 NEVER = 2**31 - 1
 THRESHOLDS = 2**30, 2**25  # older versions accept no more than the second
-
-
-def share_with_arrow() -> None:
-    """Let Arrow take its memory from the C library, as all others do."""
-    pa.set_memory_pool(pa.system_memory_pool())
 
 
 @cache
