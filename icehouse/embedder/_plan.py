@@ -70,8 +70,8 @@ def make_plan(
     """
     said = columns_of(listing.entries)
     keys = said["key"].combine_chunks()
-    plain = coverage.held if not coverage.wanted.views else ()
-    news = array("q", np.flatnonzero(~known.unchanged(said, listing.source, plain)).tobytes())
+    held = coverage.held if not coverage.wanted.views else ()  # else it depends on the entry
+    news = array("q", np.flatnonzero(~known.unchanged(said, listing.source, held)).tobytes())
     plan = Plan(reused=len(keys) - len(news))
     todo = array("q")
     rows = known.rows(keys.take(pa.array(news, pa.int64())))
