@@ -41,8 +41,8 @@ SURFACE = {
     ],
     "icehouse.embedder.sources": [
         "Entry", "FileBytes", "Listing", "LocalFile", "Network", "Origin", "Selection",
-        "list_folder", "list_lines", "list_manifest", "list_source", "read_again", "read_ahead",
-        "read_file", "select",
+        "classes_of", "columns_of", "keys_of", "list_folder", "list_lines", "list_manifest",
+        "list_source", "part", "read_again", "read_ahead", "read_file", "select",
     ],
     "icehouse.heads": [
         "BALANCES", "KINDS", "CompareOptions", "Comparison", "Contender", "Curves", "Difference",

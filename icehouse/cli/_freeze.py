@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -151,6 +152,8 @@ def embed(
     json_lines: Json = False,
 ) -> None:
     """Freeze the features of every image that has none yet."""
+    # Read when Arrow is imported: a heap of its own would grow beside what others have freed.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from icehouse.embedder import (
         EmbedOptions,
         EncoderRequest,

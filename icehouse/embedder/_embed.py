@@ -14,8 +14,9 @@ from icehouse.embedder._crew import Crew
 from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest
 from icehouse.embedder._engine import ENGINES, Opened, open_on
+from icehouse.embedder._known import Known
 from icehouse.embedder._pipeline import Pipeline, StageTimes
-from icehouse.embedder._plan import Plan, known_rows, make_plan, refuse_stranger
+from icehouse.embedder._plan import Plan, make_plan, refuse_stranger
 from icehouse.embedder._ray import RayPipeline, Settings
 from icehouse.embedder._ray_cluster import require_ray
 from icehouse.embedder._reading import timed
@@ -24,9 +25,9 @@ from icehouse.embedder._run import Progress, run
 from icehouse.embedder._statistics import with_statistics
 from icehouse.embedder._views import Coverage, ViewOptions, Wanted, agree_on_recipe
 from icehouse.embedder._writer import Writer
-from icehouse.embedder.sources import Listing, read_ahead
+from icehouse.embedder.sources import Listing, classes_of, keys_of, read_ahead
 from icehouse.errors import Interrupted, SourceError, UsageError
-from icehouse.store import CatalogRow, Store, check_name, record_claims
+from icehouse.store import Store, check_name, record_claims
 
 LIBRARIES = ("torch", "timm", "open-clip-torch", "scikit-image", "pillow", "simplejpeg")
 
@@ -119,15 +120,16 @@ def embed(
     request = EncoderRequest(request) if isinstance(request, str) else request
     dataset = check_name("dataset", dataset or listing.name)
     store.files.sweep(f"catalog/{dataset}")
-    known = known_rows(store, dataset)
+    known = Known.of(store, dataset)
     refuse_stranger(dataset, listing, known)
     task = _check_task(store, listing, task or dataset)
 
     work = _resolve(store, request, listing, known, options)
     if work.encoder_id is None:
         raise SourceError(_nothing_readable(listing, work.plan, known))
+    del known  # it is as large as the dataset, and all that matters of it is planned
     spec = work.opened.encoder.spec if work.opened else None
-    writer = Writer(store, spec, dataset, frozenset(work.coverage.held))
+    writer = Writer(store, spec, dataset, work.coverage.held)
     writer.add_rows(work.plan.rows)
     if work.opened is None or not work.plan.todo:
         writer.commit()
@@ -163,7 +165,7 @@ def _resolve(
     store: Store,
     request: EncoderRequest,
     listing: Listing,
-    known: dict[str, CatalogRow],
+    known: Known,
     options: EmbedOptions,
 ) -> _Work:
     encoder_id = find_request(store, request)
@@ -228,10 +230,11 @@ def _failures(store: Store, dataset: str) -> tuple[Failure, ...]:
 def _check_task(store: Store, listing: Listing, task: str) -> str:
     """Refuse a task that could not take the labels, before anything is encoded."""
     check_name("task", task)
-    if _classes(listing):
+    classes = classes_of(listing.entries)
+    if classes:
         store.require_labels()
     kinds = {t.name: t.kind for t in store.labels.tasks()} if store.has_labels else {}
-    if _classes(listing) and kinds.get(task, _kind(listing)) != _kind(listing):
+    if classes and kinds.get(task, _kind(listing)) != _kind(listing):
         raise UsageError(
             f"task {task!r} takes {kinds[task]} labels, but got {_kind(listing)} ones; "
             "give these labels a task of their own with --task"
@@ -240,17 +243,14 @@ def _check_task(store: Store, listing: Listing, task: str) -> str:
 
 
 def _record_labels(store: Store, listing: Listing, dataset: str, task: str) -> None:
-    if _classes(listing) and dataset in store.catalog.datasets():
+    classes = classes_of(listing.entries)
+    if classes and dataset in store.catalog.datasets():
         # Of a part, also the classes of what is not listed and was embedded earlier.
         partly = listing.left_out or listing.closed
         known = store.catalog.rows(dataset, ["labels"])["labels"] if partly else []
         earlier = {label for labels in known for label in labels.as_py() or ()}
-        store.labels.ensure_task(task, _kind(listing), _classes(listing) | earlier)
+        store.labels.ensure_task(task, _kind(listing), classes | earlier)
         record_claims(store.catalog, store.labels, dataset, task)
-
-
-def _classes(listing: Listing) -> set[str]:
-    return {label for entry in listing.entries for label in entry.labels or ()}
 
 
 def _kind(listing: Listing) -> str:
@@ -261,7 +261,7 @@ def _plan(
     store: Store,
     encoder_id: str | None,
     listing: Listing,
-    known: dict[str, CatalogRow],
+    known: Known,
     options: EmbedOptions,
 ) -> tuple[Plan, Coverage]:
     held: dict[bytes, int] = {}
@@ -285,10 +285,11 @@ def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:
     }
 
 
-def _nothing_readable(listing: Listing, plan: Plan, known: dict[str, CatalogRow]) -> str:
+def _nothing_readable(listing: Listing, plan: Plan, known: Known) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in plan.errors.items())
     first = listing.entries[0]
-    detail = first.detail if first.error else known[first.key].error_detail
+    row = next(known.rows(keys_of(listing.entries[:1])))
+    detail = first.detail if first.error or row is None else row.error_detail
     return (
         f"nothing of {listing.source} can be read: {kinds}. The first is {first.key}: {detail}. "
         "Mend or replace them; --retry-errors reads again what could not be decoded before"

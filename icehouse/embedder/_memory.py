@@ -1,4 +1,4 @@
-"""Let the C library keep the memory that a network frees.
+"""Let the C library keep the memory that a network frees, for as long as it works.
 
 A forward pass on a CPU allocates and frees arrays of some megabytes for every layer. By default
 glibc returns them to the system and has each page zeroed and mapped again for the next layer: up
@@ -25,3 +25,12 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(M_TRIM_THRESHOLD, NEVER)) and any(
         mallopt(M_MMAP_THRESHOLD, size) for size in THRESHOLDS
     )
+
+
+def give_back_freed_memory() -> bool:
+    """Give the system what is kept, where the C library can; whether there was something."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, TypeError, AttributeError):
+        return False
+    return bool(trim(0))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import pyarrow as pa
+
+from icehouse.embedder._known import Known
 from icehouse.embedder._views import Coverage
-from icehouse.embedder.sources import Entry, Listing
+from icehouse.embedder.sources import Entry, Listing, columns_of, keys_of, part
 from icehouse.errors import ImageErrorKind, UsageError
-from icehouse.store import CatalogRow, Store
+from icehouse.store import CatalogRow
 
 
 @dataclass
@@ -17,7 +23,7 @@ class Plan:
 
     Attributes
     ----------
-    todo : list of Entry
+    todo : sequence of Entry
         To be read.
     rows : list of CatalogRow
         New rows that need no reading: errors seen from outside, changed labels, keys gone.
@@ -31,7 +37,7 @@ class Plan:
         Inputs that another source had before, by that source.
     """
 
-    todo: list[Entry] = field(default_factory=list)
+    todo: Sequence[Entry] = ()
     rows: list[CatalogRow] = field(default_factory=list)
     reused: int = 0
     errors: Counter[str] = field(default_factory=Counter)
@@ -39,16 +45,9 @@ class Plan:
     moved: Counter[str] = field(default_factory=Counter)
 
 
-def known_rows(store: Store, dataset: str) -> dict[str, CatalogRow]:
-    """Return the catalog rows in force of a dataset by key; none for a new dataset."""
-    if dataset not in store.catalog.datasets():
-        return {}
-    return {row.key: row for row in CatalogRow.from_table(store.catalog.rows(dataset))}
-
-
 def make_plan(
     listing: Listing,
-    known: dict[str, CatalogRow],
+    known: Known,
     coverage: Coverage,
     *,
     retry_errors: bool = False,
@@ -58,8 +57,7 @@ def make_plan(
     Parameters
     ----------
     listing : Listing
-    known : dict
-        From :func:`known_rows`.
+    known : Known
     coverage : Coverage
         The views that the encoder has of each image, and those that are wanted.
     retry_errors : bool
@@ -70,9 +68,14 @@ def make_plan(
     -------
     Plan
     """
-    plan = Plan()
-    for entry in listing.entries:
-        row = known.get(entry.key)
+    said = columns_of(listing.entries)
+    keys = said["key"].combine_chunks()
+    held = coverage.held if not coverage.wanted.views else ()  # else it depends on the entry
+    news = array("q", np.flatnonzero(~known.unchanged(said, listing.source, held)).tobytes())
+    plan = Plan(reused=len(keys) - len(news))
+    todo = array("q")
+    rows = known.rows(keys.take(pa.array(news, pa.int64())))
+    for number, entry, row in zip(news, part(listing.entries, news), rows, strict=True):
         if row is not None and row.source is not None and row.source != listing.source:
             plan.moved[row.source] += 1
         if entry.error is not None:
@@ -81,7 +84,7 @@ def make_plan(
             if now != row:
                 plan.rows.append(now)
         elif row is None or not _unchanged(row, entry):
-            plan.todo.append(entry)
+            todo.append(number)
         elif row.image_id is not None and not coverage.missing(row.image_id, entry):
             plan.reused += 1
             _describe(plan, row, entry, listing.source)
@@ -89,10 +92,10 @@ def make_plan(
             plan.errors[row.error] += 1
             _describe(plan, row, entry, listing.source)
         else:
-            plan.todo.append(entry)
-    listed = {entry.key for entry in listing.entries}
-    gone = [key for key in known if key not in listed and not listing.may_hold(key)]
-    plan.rows += [replace(known[key], gone=True) for key in gone]
+            todo.append(number)
+    plan.todo = part(listing.entries, todo)
+    gone = [replace(row, gone=True) for row in known.others(keys, listing.may_hold)]
+    plan.rows += gone
     plan.gone = len(gone)
     return plan
 
@@ -105,7 +108,7 @@ def error_row(entry: Entry, source: str, kind: ImageErrorKind, detail: str | Non
     return _described(row, entry, source)
 
 
-def refuse_stranger(dataset: str, listing: Listing, known: dict[str, CatalogRow]) -> None:
+def refuse_stranger(dataset: str, listing: Listing, known: Known) -> None:
     """Refuse a source that shares nothing with the dataset whose name it was given.
 
     Raises
@@ -113,12 +116,11 @@ def refuse_stranger(dataset: str, listing: Listing, known: dict[str, CatalogRow]
     UsageError
         The dataset came from elsewhere, and none of its keys is listed here.
     """
-    before = {row.source for row in known.values()}
-    if not known or (listing.source in before and not listing.handed_in):
+    before = known.sources
+    if not before or (listing.source in before and not listing.handed_in):
         return
-    if not any(entry.key in known for entry in listing.entries) and not (
-        known.keys() & listing.left_out
-    ):
+    left_out = pa.array(listing.left_out, pa.string())
+    if not known.has_any(keys_of(listing.entries)) and not known.has_any(left_out):
         raise UsageError(
             f"dataset {dataset!r} was made from {sorted(str(s) for s in before)[0]}, and "
             f"{listing.source} has no file in common with it. Name the new one: --dataset NAME"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from icehouse.embedder._crew import Crew
 from icehouse.embedder._decode import quiet_pillow
+from icehouse.embedder._memory import give_back_freed_memory
 from icehouse.embedder._plan import Plan
 from icehouse.embedder._threads import one_torch_thread
 from icehouse.embedder._writer import Writer
@@ -52,6 +53,7 @@ def run(pipeline: Crew, writer: Writer, plan: Plan, total: int, progress: Progre
     finally:
         pipeline.close()
     writer.commit()
+    give_back_freed_memory()  # what comes after needs other memory than a network
     if writer.refused is not None:
         raise writer.refused
     if asked.is_set() and finished < total:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +33,7 @@ class Writer:
     spec : EncoderSpec or None
         None for a run that has nothing to encode.
     dataset : str
-    done : frozenset of bytes
+    done : collection of bytes
         The images that had a vector before the run.
     """
 
@@ -41,7 +42,7 @@ class Writer:
         store: Store,
         spec: EncoderSpec | None,
         dataset: str,
-        done: frozenset[bytes],
+        done: Collection[bytes],
     ) -> None:
         self._store = store
         self._spec = spec

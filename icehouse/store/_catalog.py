@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,7 @@ from icehouse.store._shard import DAMAGE, REMEDY, bare
 
 SHARD = re.compile(r"\d{8}[-_][0-9a-f]{12}\.parquet")
 REPLACES = b"icehouse.replaces"
+AT_ONCE = 4096
 SCHEMA = pa.schema(
     [
         pa.field("dataset", pa.string(), nullable=False),
@@ -100,6 +102,18 @@ class CatalogRow:
         columns["labels"] = [None if each is None else tuple(each) for each in columns["labels"]]
         return [cls(*values) for values in zip(*columns.values(), strict=True)]
 
+    @classmethod
+    def to_table(cls, rows: Iterable[CatalogRow], dataset: str) -> pa.Table:
+        """Return rows of a dataset as a table that has all columns."""
+        records = (
+            {name: getattr(row, name) for name in cls.__slots__} | {"dataset": dataset}
+            for row in rows
+        )
+        tables = [SCHEMA.empty_table()]
+        while some := list(islice(records, AT_ONCE)):  # ten times the memory of a table
+            tables.append(pa.Table.from_pylist(some, SCHEMA))
+        return pa.concat_tables(tables)
+
 
 class Catalog:
     """The catalogs of all datasets of a store.
@@ -123,15 +137,12 @@ class Catalog:
 
     def append(self, dataset: str, rows: Iterable[CatalogRow]) -> None:
         """Commit rows of one dataset as one shard; no rows, no shard."""
-        records = [
-            {name: getattr(row, name) for name in CatalogRow.__slots__} | {"dataset": dataset}
-            for row in rows
-        ]
-        if not records:
+        table = CatalogRow.to_table(rows, dataset)
+        if not len(table):
             return
         shards = self.shards(dataset)
         number = 1 + number_of(shards[-1]) if shards else 0
-        self._commit(f"catalog/{dataset}/{number:08d}-", pa.Table.from_pylist(records, SCHEMA))
+        self._commit(f"catalog/{dataset}/{number:08d}-", table)
 
     def rows(self, dataset: str, columns: list[str] | None = None) -> pa.Table:
         """Return the rows in force of one dataset.

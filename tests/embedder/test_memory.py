@@ -1,14 +1,16 @@
-"""Freed memory is kept where the C library can, and nothing breaks where it cannot."""
+"""Freed memory is kept and given back where the C library can; nothing breaks where it cannot."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
+import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from icehouse.embedder._memory import keep_freed_memory
+from icehouse.embedder._memory import give_back_freed_memory, keep_freed_memory
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +25,20 @@ def test_glibc_accepts_the_thresholds() -> None:
     assert keep_freed_memory()
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own switch")
+def test_freed_memory_is_kept_until_it_is_given_back() -> None:
+    keep_freed_memory()
+    blocks = [bytearray(2**16) for _ in range(1000)]
+    del blocks
+    kept = resident()
+    assert give_back_freed_memory()
+    assert resident() < kept - 2**25
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 @pytest.mark.parametrize("error", [OSError, TypeError, AttributeError])
 def test_another_c_library_is_left_alone(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch
@@ -32,3 +48,4 @@ def test_another_c_library_is_left_alone(
 
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     assert not keep_freed_memory()
+    assert not give_back_freed_memory()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from icehouse.embedder import Entry, Listing, LocalFile
-from icehouse.embedder._plan import Plan, error_row, known_rows, make_plan, refuse_stranger
-from icehouse.embedder._views import Coverage
+from icehouse.embedder._known import Known
+from icehouse.embedder._plan import Plan, error_row, make_plan, refuse_stranger
+from icehouse.embedder._views import Coverage, Wanted
+from icehouse.embedder.sources import columns_of
 from icehouse.errors import ImageErrorKind, UsageError
 from icehouse.store import CatalogRow, Store
 
@@ -41,8 +44,12 @@ def plan_of(
     retry_errors: bool = False,
 ) -> Plan:
     listing = Listing(source, "photos", list(entries))
-    rows = {row.key: row for row in known}
-    return make_plan(listing, rows, Coverage(dict.fromkeys(done, 1)), retry_errors=retry_errors)
+    coverage = Coverage(dict.fromkeys(done, 1))
+    return make_plan(listing, known_of(*known), coverage, retry_errors=retry_errors)
+
+
+def known_of(*rows: CatalogRow) -> Known:
+    return Known(CatalogRow.to_table(rows, "photos"))
 
 
 def test_what_is_new_is_read() -> None:
@@ -163,7 +170,7 @@ def test_keys_that_the_source_lost_are_gone() -> None:
 def test_keys_below_a_folder_that_is_closed_are_not_gone(key: str, gone: bool) -> None:
     closed, left_out = frozenset({"cat", "dog/deep"}), frozenset({"a.png"})
     listing = Listing("/photos", "photos", [], left_out=left_out, closed=closed)
-    plan = make_plan(listing, {key: replace(KNOWN, key=key)}, Coverage({ID: 1}))
+    plan = make_plan(listing, known_of(replace(KNOWN, key=key)), Coverage({ID: 1}))
     assert plan.gone == len(plan.rows) == gone
 
 
@@ -197,14 +204,17 @@ def test_the_row_of_an_error_says_all_that_is_known() -> None:
 
 
 def test_a_dataset_that_the_store_has_not_met_has_no_rows(store: Store) -> None:
-    assert known_rows(store, "photos") == {}
+    known = Known.of(store, "photos")
+    assert (len(known), known.sources) == (0, set())
+    assert list(known.rows(pa.array(["a.png"]))) == [None]
 
 
 def test_rows_come_back_from_the_store_as_they_went_in(store: Store) -> None:
     other = replace(KNOWN, key="b.png", labels=(), extra='{"x": "ü"}')
     lost = replace(KNOWN, key="c.png", gone=True)
     store.catalog.append("photos", [KNOWN, other, FAILED, lost])
-    assert known_rows(store, "photos") == {"a.png": FAILED, "b.png": other}
+    keys = pa.array(["b.png", "c.png", "a.png"])
+    assert list(Known.of(store, "photos").rows(keys)) == [other, None, FAILED]
 
 
 def test_a_source_with_nothing_in_common_is_refused() -> None:
@@ -212,16 +222,66 @@ def test_a_source_with_nothing_in_common_is_refused() -> None:
     with pytest.raises(
         UsageError, match="'photos' was made from /photos, and /holidays has no file in common"
     ):
-        refuse_stranger("photos", stranger, {"a.png": KNOWN})
+        refuse_stranger("photos", stranger, known_of(KNOWN))
 
 
 @pytest.mark.parametrize(
     ("source", "key", "known"),
-    [("/holidays", "b.png", {}), ("/photos", "b.png", {"a.png": KNOWN}),
-     ("/moved", "a.png", {"a.png": KNOWN})],
+    [("/holidays", "b.png", ()), ("/photos", "b.png", (KNOWN,)), ("/moved", "a.png", (KNOWN,))],
     ids=["a new dataset", "all files replaced", "a folder that moved"],
 )  # fmt: skip
 def test_a_source_with_something_in_common_is_taken(
-    source: str, key: str, known: dict[str, CatalogRow]
+    source: str, key: str, known: tuple[CatalogRow, ...]
 ) -> None:
-    refuse_stranger("photos", Listing(source, "photos", [replace(SEEN, key=key)]), known)
+    refuse_stranger("photos", Listing(source, "photos", [replace(SEEN, key=key)]), known_of(*known))
+
+
+OTHERS = {
+    "bytes": replace(SEEN, bytes=11),
+    "time": replace(SEEN, mtime_ns=21),
+    "no time": replace(SEEN, mtime_ns=None),
+    "fewer labels": replace(SEEN, labels=()),
+    "no labels": replace(SEEN, labels=None),
+    "more labels": replace(SEEN, labels=("cat", "dog")),
+    "other labels": replace(SEEN, labels=("dog",)),
+    "split": replace(SEEN, split=None),
+    "extra": replace(SEEN, extra="{}"),
+    "error": replace(SEEN, error=ImageErrorKind.EMPTY),
+    "key": replace(SEEN, key="z.png"),
+}
+
+
+def test_only_what_is_the_same_in_all_respects_is_unchanged() -> None:
+    entries = [replace(SEEN, bytes=None), *OTHERS.values(), SEEN]
+    said = columns_of(entries)
+    expected = [True, *[False] * len(OTHERS), True]
+    assert known_of(KNOWN).unchanged(said, "/photos", {ID}).tolist() == expected
+
+
+def test_nothing_is_unchanged_without_an_image_that_is_held_or_from_elsewhere() -> None:
+    said = columns_of([SEEN])
+    assert known_of(KNOWN).unchanged(said, "/photos", {ID}).all()
+    assert not known_of(KNOWN).unchanged(said, "/photos", set()).any()
+    assert not known_of(KNOWN).unchanged(said, "/elsewhere", {ID}).any()
+    assert not known_of(FAILED).unchanged(said, "/photos", {ID}).any()
+    assert not known_of(replace(KNOWN, source=None)).unchanged(said, "/photos", {ID}).any()
+    assert not known_of().unchanged(said, "/photos", {ID}).any()
+
+
+def test_many_labels_are_compared_image_by_image() -> None:
+    labels = [("a", "b"), (), None, ("b", "c"), ("c", "d", "e"), ("f",)]
+    rows = [replace(KNOWN, key=str(n), labels=some) for n, some in enumerate(labels)]
+    labels[0], labels[4] = ("a", "x"), ("c", "d", "x")
+    entries = [replace(SEEN, key=str(n), labels=some) for n, some in enumerate(labels)]
+    same = known_of(*rows).unchanged(columns_of(entries[::-1]), "/photos", {ID})
+    assert same.tolist()[::-1] == [False, True, True, True, False, True]
+
+
+def test_views_that_are_wanted_of_what_is_unchanged_are_made() -> None:
+    listing = Listing("/photos", "photos", [SEEN])
+    coverage = Coverage({ID: 1}, Wanted(2))
+    plan = make_plan(listing, known_of(KNOWN), coverage)
+    assert (plan.todo, plan.reused) == ([], 1)  # it is in val
+    listing = Listing("/photos", "photos", [replace(SEEN, split=None)])
+    plan = make_plan(listing, known_of(replace(KNOWN, split=None)), coverage)
+    assert (len(plan.todo), plan.reused) == (1, 0)

@@ -2,6 +2,7 @@
 
 from icehouse.embedder.sources._again import read_again
 from icehouse.embedder.sources._ahead import read_ahead
+from icehouse.embedder.sources._columns import classes_of, columns_of, keys_of, part
 from icehouse.embedder.sources._folder import list_folder
 from icehouse.embedder.sources._listing import Entry, Listing, Origin
 from icehouse.embedder.sources._manifest import list_manifest
@@ -19,10 +20,14 @@ __all__ = [
     "Network",
     "Origin",
     "Selection",
+    "classes_of",
+    "columns_of",
+    "keys_of",
     "list_folder",
     "list_lines",
     "list_manifest",
     "list_source",
+    "part",
     "read_again",
     "read_ahead",
     "read_file",

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from icehouse.embedder.sources._columns import Files
 from icehouse.embedder.sources._listing import Entry, Layout, Listing, printable
 from icehouse.embedder.sources._origins import LocalFile
 from icehouse.errors import ImageErrorKind, SourceError
@@ -100,14 +106,33 @@ def list_files(folder: Path, found: list[str], *, labels: bool) -> Listing:
         layout = Layout.of_folders(
             (e.name for e in shown if _is_folder(e) and not _is_store(e)), labels
         )
-    root = str(folder)
-    entries = [
-        inspect(name, printable(name), *layout.read(name.split("/")), folder=root) for name in found
-    ]
-    entries.sort(key=lambda entry: entry.key)
+    entries = _look_at(str(folder), found, layout)
     # A folder that may not be read, or a link to one on a disk that is away.
-    closed = frozenset(entry.key for entry in entries if entry.error is not None)
+    closed = frozenset(entry.key for entry in entries.odd.values() if entry.error is not None)
     return Listing(str(folder), printable(folder.name), entries, closed=closed)
+
+
+def _look_at(folder: str, names: Sequence[str], layout: Layout) -> Files:
+    keys = [printable(name) for name in names]
+    sizes, stamps = array("q"), array("q")
+    odd: dict[str, Entry] = {}
+    for name, key in zip(names, keys, strict=True):
+        status = _regular(f"{folder}/{name}")
+        sizes.append(status.st_size if status else 0)
+        stamps.append(status.st_mtime_ns if status else 0)
+        if status is None or key != name:
+            odd[key] = inspect(name, key, *layout.read(name.split("/")), folder=folder)
+    column = pa.array(keys, pa.string())
+    files = Files(folder, layout, column, np.array(sizes), np.array(stamps), odd)
+    return files.take(pc.array_sort_indices(column))
+
+
+def _regular(path: str) -> os.stat_result | None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -76,8 +76,9 @@ class Listing:
         with ``#`` and the column.
     name : str
         What the dataset is called when nobody says otherwise.
-    entries : list of Entry
-        In the order in which they are best read; no key twice.
+    entries : sequence of Entry
+        In the order in which they are best read; no key twice. Those of a folder are made when
+        they are asked for, so it costs memory to keep many.
     multi_label : bool
     left_out : frozenset of str
         Keys that the source has, and that were not selected.
@@ -91,7 +92,7 @@ class Listing:
 
     source: str
     name: str
-    entries: list[Entry]
+    entries: Sequence[Entry]
     multi_label: bool = False
     left_out: frozenset[str] = frozenset()
     closed: frozenset[str] = frozenset()

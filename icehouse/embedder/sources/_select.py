@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from icehouse.embedder.sources._listing import Entry, Listing
+from icehouse.embedder.sources._columns import keys_of, part
+from icehouse.embedder.sources._listing import Listing
 from icehouse.errors import UsageError
 
 
@@ -46,16 +47,19 @@ def select(listing: Listing, selection: Selection) -> Listing:
     UsageError
         Nothing is left.
     """
-    entries = [entry for entry in listing.entries if _fits(entry.key, selection)]
-    if not entries:
+    keys: list[str] = keys_of(listing.entries).to_pylist()
+    chosen = [number for number, key in enumerate(keys) if _fits(key, selection)]
+    if not chosen:
         raise UsageError(
-            f"none of the {len(listing.entries)} keys of {listing.source} fits --include and "
-            f"--exclude; a key is, for instance, {listing.entries[0].key!r}"
+            f"none of the {len(keys)} keys of {listing.source} fits --include and --exclude; "
+            f"a key is, for instance, {keys[0]!r}"
         )
-    entries = _smallest(entries, selection.sample, lambda entry: _draw(entry.key))
-    entries = _smallest(entries, selection.limit, lambda entry: entry.key)
-    kept = {entry.key for entry in entries}
-    left_out = {entry.key for entry in listing.entries if entry.key not in kept}
+    chosen = _smallest(chosen, selection.sample, lambda number: _draw(keys[number]))
+    chosen = _smallest(chosen, selection.limit, keys.__getitem__)
+    if len(chosen) == len(keys):
+        return listing
+    left_out = set(keys).difference(keys[number] for number in chosen)
+    entries = part(listing.entries, chosen)
     return replace(listing, entries=entries, left_out=listing.left_out | left_out)
 
 
@@ -65,13 +69,13 @@ def _fits(key: str, selection: Selection) -> bool:
 
 
 def _smallest(
-    entries: list[Entry], number: int | None, rank: Callable[[Entry], str | bytes]
-) -> list[Entry]:
-    """Return the entries of smallest rank, in the order in which they were listed."""
-    if number is None or number >= len(entries):
-        return entries
-    chosen = {entry.key for entry in sorted(entries, key=rank)[:number]}
-    return [entry for entry in entries if entry.key in chosen]
+    numbers: list[int], count: int | None, rank: Callable[[int], str | bytes]
+) -> list[int]:
+    """Return the numbers of smallest rank, in the order in which they were."""
+    if count is None or count >= len(numbers):
+        return numbers
+    chosen = set(sorted(numbers, key=rank)[:count])
+    return [number for number in numbers if number in chosen]
 
 
 def _draw(key: str) -> bytes:
