@@ -9,6 +9,7 @@ from icehouse.cli import _learn
 from icehouse.cli import _compare
 from icehouse.cli import _zero_shot
 from icehouse.cli import _look
+from icehouse.cli import _report
 from icehouse.cli import _care
 from icehouse.cli._app import app
 
