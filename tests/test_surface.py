@@ -54,7 +54,7 @@ SURFACE = {
         "datasets_of", "fit_head",
         "fit_temperature",
         "folds_of", "list_heads", "load_head", "load_labelled", "make_head", "measure",
-        "out_of_fold", "save_head", "scale", "training_set",
+        "near_duplicates", "out_of_fold", "save_head", "scale", "training_set",
     ],
     "icehouse.review": [
         "CaptionClassifier", "Flag", "FlagReport", "FlagSettings", "Found", "Neighbour",
@@ -63,13 +63,14 @@ SURFACE = {
         "read_templates", "uncertainty", "vectors_of", "write_flags", "write_zero_shot",
         "zero_shot",
     ],
+    "icehouse.report.page": ["Evidence", "cautions_of", "gather", "page_of", "sentences"],
     "icehouse.report": [
-        "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview",
+        "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview", "PageReport",
         "TaskSummary", "comparison_tables",
         "contact_sheet", "counts_table", "embed_table", "flags_table", "forget_table",
         "fsck_table", "heads_table", "label_counts_tables",
         "neighbours_table", "overview", "overview_tables", "predictions_table",
-        "rehearsal_table", "write_comparison", "write_label_counts", "zero_shot_tables",
+        "rehearsal_table", "write_comparison", "write_label_counts", "write_page", "zero_shot_tables",
     ],
 }  # fmt: skip
 

@@ -33,7 +33,7 @@ def report(
     from rich.markup import escape
 
     from icehouse.heads import choose_head, choose_task
-    from icehouse.report.page import write_page
+    from icehouse.report import write_page
     from icehouse.store import Store
 
     opened = Store.open(store, labels)

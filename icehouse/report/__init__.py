@@ -22,6 +22,7 @@ from icehouse.report._tables import (
     predictions_table,
     rehearsal_table,
 )
+from icehouse.report._write_page import PageReport, write_page
 from icehouse.report._zero_shot import zero_shot_tables
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "EncoderSummary",
     "FitProgress",
     "Overview",
+    "PageReport",
     "TaskSummary",
     "comparison_tables",
     "contact_sheet",
@@ -47,5 +49,6 @@ __all__ = [
     "rehearsal_table",
     "write_comparison",
     "write_label_counts",
+    "write_page",
     "zero_shot_tables",
 ]

@@ -18,6 +18,7 @@ from icehouse.heads import (
     datasets_of,
     folds_of,
     measure,
+    near_duplicates,
     training_set,
 )
 from icehouse.report.page._album import Album
@@ -46,6 +47,8 @@ class Evidence:
         Labels, images or split are others than those that the head was fitted on.
     split : str
         What is measured: a split, or "out-of-fold".
+    copies : int
+        Measured images of another split that all but equal one in training.
     rows : array of int, shape (n,)
         The measured images, as rows of ``data``.
     classes : tuple of str
@@ -72,6 +75,7 @@ class Evidence:
     data: LabelledSet
     changed: bool
     split: str
+    copies: int
     rows: npt.NDArray[np.int64]
     classes: tuple[str, ...]
     truth: npt.NDArray[np.bool_]
@@ -144,6 +148,7 @@ def gather(store: Store, stored: StoredHead, split: str | None = None) -> Eviden
         data=data,
         changed=data.digest != card.training["digest"],
         split=split,
+        copies=near_duplicates(data, split) if split in ("test", "val") else 0,
         rows=rows,
         classes=classes,
         truth=truth,

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -67,8 +66,7 @@ def score(truth: Booleans, answered: Booleans, proba: npt.NDArray[Any], *, multi
     area = np.full(len(support), np.nan)
     average = np.full(len(support), np.nan)
     for number in np.flatnonzero((support > 0) & (support < len(truth))):
-        area[number] = roc_auc_score(truth[:, number], proba[:, number])
-        average[number] = average_precision_score(truth[:, number], proba[:, number])
+        area[number], average[number] = _areas(truth[:, number], proba[:, number])
     # As scikit-learn: of several labels all classes count, of one those that occur.
     counted = np.ones(len(support), bool) if multi else (support > 0) | (answers > 0)
     each = np.stack([precision, recall, f1])
@@ -82,6 +80,20 @@ def score(truth: Booleans, answered: Booleans, proba: npt.NDArray[Any], *, multi
         means = {"micro avg": _mean(np.stack(micro), None), **means}
         means["samples avg"] = _mean(np.stack(samples), None)
     return Scores(precision, recall, f1, support, answers, area, average, means)
+
+
+def _areas(truth: Booleans, proba: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the area under the ROC curve, and the average precision.
+
+    As scikit-learn computes them, which takes a quarter of a minute for a thousand classes.
+    """
+    order = np.argsort(-proba, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(proba[order]) != 0, True))  # equals come together
+    true = np.cumsum(truth[order])[ends]
+    false = ends + 1 - true
+    steps = np.diff(true, prepend=0)
+    area = (np.diff(false, prepend=0) * (true - steps / 2)).sum() / (true[-1] * false[-1])
+    return float(area), float((steps * true / (ends + 1)).sum() / true[-1])
 
 
 def _ratios(both: Any, answers: Any, support: Any) -> tuple[Floats, Floats, Floats]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.heads import near_duplicates
 from icehouse.report.page._blocks import (
     Block,
     Numbers,
@@ -59,6 +58,7 @@ def sentences(evidence: Evidence) -> list[str]:
         f"Weakest class: “{named(classes[i])}”, of which {scores.recall[i]:.2f} is found, and "
         f"{scores.precision[i]:.2f} of what it calls so is so."
         for i in scores.order[:1]
+        if scores.f1[i] < 1
     ]
     for one, other, count in most_confused(evidence)[:1]:
         if count > 1:
@@ -106,13 +106,11 @@ def _of_the_images(evidence: Evidence) -> list[str]:
             else f"{counted(count, 'image')} are few: the true accuracy may be anywhere from "
             f"{low:.2f} to {high:.2f} (95 % interval)."
         )
-    if evidence.split in ("test", "val"):
-        copies = near_duplicates(evidence.data, evidence.split)
-        if copies:
-            said.append(
-                f"{counted(copies, evidence.measured + ' image')} all but equal one in training "
-                "(centred cosine 0.995 or more): they can be answered from memory."
-            )
+    if evidence.copies:
+        said.append(
+            f"{counted(evidence.copies, evidence.measured + ' image')} all but equal one in "
+            "training (centred cosine 0.995 or more): they can be answered from memory."
+        )
     if evidence.changed:
         said.append(
             "Labels, images or split are others than when the head was fitted. The numbers here "

@@ -1,43 +1,16 @@
-"""A page about a task and its head: one HTML file that needs nothing else."""
+"""A page about a task and its head, written as one HTML file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jinja2
-
-from icehouse import __version__
 from icehouse.errors import UsageError
-from icehouse.heads import Metrics, StoredHead
-from icehouse.report.page._areas import areas_section
-from icehouse.report.page._blocks import Section, named
-from icehouse.report.page._calibrated import calibration_section
-from icehouse.report.page._confusion import confusion_section
-from icehouse.report.page._data import data_section
-from icehouse.report.page._evidence import Evidence, gather
-from icehouse.report.page._labels import labels_section
-from icehouse.report.page._mistakes import flags_section, mistakes_section
-from icehouse.report.page._ran import run_section
-from icehouse.report.page._scored import scores_section
-from icehouse.report.page._summary import cautions_of, sentences, summary_section
-from icehouse.report.page._training import training_section
 from icehouse.store import Store, files_at
 
-SECTIONS = (
-    summary_section,
-    data_section,
-    labels_section,
-    scores_section,
-    confusion_section,
-    areas_section,
-    calibration_section,
-    training_section,
-    mistakes_section,
-    flags_section,
-    run_section,
-)
+if TYPE_CHECKING:
+    from icehouse.heads import Metrics, StoredHead
 
 
 @dataclass(frozen=True)
@@ -56,6 +29,7 @@ class PageReport:
         Measured.
     metrics : Metrics
     summary : str
+        What the page comes to, in a few sentences.
     cautions : tuple of str
         What weakens these numbers.
     pictures, missing : int
@@ -78,7 +52,7 @@ class PageReport:
 def write_page(
     store: Store, stored: StoredHead, path: str | Path | None = None, split: str | None = None
 ) -> PageReport:
-    """Write a page about a task and its head.
+    """Write a page about a task and its head: one HTML file that needs nothing else.
 
     The same store gives the same page, byte for byte.
 
@@ -98,11 +72,14 @@ def write_page(
     TrainingDataError
         No labelled image has features of the head's encoder.
     """
+    # They bring scikit-learn, over a second: not for all verbs.
+    from icehouse.report.page import cautions_of, gather, page_of, sentences
+
     if path is not None and not str(path).endswith(".html"):
         raise UsageError(f"the page is one file: give a name that ends in .html, not {path}")
+    card = stored.card
     evidence = gather(store, stored, split)
     data = page_of(evidence).encode("utf-8", "replace")
-    card = stored.card
     if path is None:
         where = store.files.commit(f"reports/{card.task}/{card.name}.html", data)
     else:
@@ -121,32 +98,3 @@ def write_page(
         pictures=len(evidence.album.read),
         missing=len(evidence.album.missing),
     )
-
-
-def page_of(evidence: Evidence) -> str:
-    """Return the page as HTML."""
-    sections: list[Section] = [s for make in SECTIONS if (s := make(evidence)) is not None]
-    card = evidence.card
-    return _template().render(
-        title=f"{named(card.task)} · {named(card.name)}",
-        task=named(card.task),
-        head=named(card.name),
-        kind=card.kind,
-        encoder=card.encoder_id,
-        fitted_at=card.fitted_at[:16].replace("T", " at "),
-        sections=sections,
-        missing=len(evidence.album.missing),
-        version=__version__,
-    )
-
-
-@lru_cache(maxsize=1)
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("icehouse.report.page", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
