@@ -65,12 +65,13 @@ SURFACE = {
     ],
     "icehouse.report.page": ["Evidence", "cautions_of", "gather", "page_of", "sentences"],
     "icehouse.report": [
-        "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview", "PageReport",
-        "TaskSummary", "comparison_tables",
+        "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview",
+        "PageReport", "TaskSummary", "comparison_tables",
         "contact_sheet", "counts_table", "embed_table", "flags_table", "forget_table",
         "fsck_table", "heads_table", "label_counts_tables",
         "neighbours_table", "overview", "overview_tables", "predictions_table",
-        "rehearsal_table", "write_comparison", "write_label_counts", "write_page", "zero_shot_tables",
+        "rehearsal_table", "write_comparison", "write_label_counts", "write_page",
+        "zero_shot_tables",
     ],
 }  # fmt: skip
 

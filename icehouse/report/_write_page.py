@@ -83,8 +83,8 @@ def write_page(
     if path is None:
         where = store.files.commit(f"reports/{card.task}/{card.name}.html", data)
     else:
-        folder, _, name = str(path).rpartition("/")
-        where = files_at(folder or ".").commit(name, data)
+        folder, slash, name = str(path).rpartition("/")
+        where = files_at(folder or slash or ".").commit(name, data)
     return PageReport(
         path=where,
         bytes=len(data),

@@ -52,7 +52,13 @@ def as_text(evidence: Evidence) -> str:
     """Return the numbers by class as scikit-learn's ``classification_report`` prints them."""
     scores, names = evidence.scores, evidence.classes
     rows = [
-        (names[i], scores.precision[i], scores.recall[i], scores.f1[i], int(scores.support[i]))
+        (
+            named(names[i]),
+            scores.precision[i],
+            scores.recall[i],
+            scores.f1[i],
+            int(scores.support[i]),
+        )
         for i in range(len(names))
         if scores.occurs[i] or evidence.multi
     ][:ALL]

@@ -17,7 +17,7 @@ def training_section(evidence: Evidence) -> Section | None:
     by_kind: dict[str, dict[str, Sequence[float]]] = {}
     for name, values in (evidence.curves or {}).items():
         side, _, kind = name.partition("_")
-        if side in SIDES and kind and all(map(math.isfinite, values)):
+        if side in SIDES and kind and len(values) and all(map(math.isfinite, values)):
             by_kind.setdefault(kind, {})[side] = values
     if not by_kind:
         return None
