@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import numbers
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,7 @@ class Evidence:
     inputs: Inputs
     flags: KnownFlags | None
     encoder: dict[str, Any]
-    curves: Mapping[str, Any] | None
+    curves: Mapping[str, Sequence[float]] | None
     album: Album
 
     @property
@@ -164,16 +165,22 @@ def gather(store: Store, stored: StoredHead, split: str | None = None) -> Eviden
     )
 
 
-def curves_of(stored: StoredHead) -> Mapping[str, Any] | None:
+def curves_of(stored: StoredHead) -> Mapping[str, Sequence[float]] | None:
     """Return numbers after each epoch by name (``train_loss``, ``val_loss``, …), if there are any.
 
-    They are looked for in the head's card and on the head, as a mapping or an object of numbers.
+    They are looked for in the head's card (``curves``) and on the head (``curves_``), as a mapping
+    or an object; what is no list of numbers is left out.
     """
     for holder, name in ((stored.card, "curves"), (stored.head, "curves_")):
         found = getattr(holder, name, None)
         if found is not None:
             kept = found if isinstance(found, Mapping) else vars(found)
-            curves = {key: list(values) for key, values in kept.items() if len(values)}
+            curves = {
+                name: list(map(float, values))
+                for name, values in kept.items()
+                if isinstance(values, list | tuple | np.ndarray)
+                and all(isinstance(each, numbers.Real) for each in values)
+            }
             if curves:
                 return curves
     return None

@@ -80,6 +80,8 @@ def as_text(evidence: Evidence) -> str:
 def _splits(evidence: Evidence) -> Table:
     rows = []
     for split, metrics in evidence.card.metrics.items():
+        if "top1" not in metrics:
+            continue
         name = "cross-validated" if split == OUT_OF_FOLD else split
         cells = [f"{metrics['n']:,}", *(number(metrics.get(key)) for key in list(METRICS)[1:])]
         rows.append((named(name), *cells))

@@ -7,23 +7,36 @@ import io
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from icehouse.errors import UsageError
-from icehouse.heads import load_head, training_set
+from icehouse.heads import HeadCard, load_head, training_set
+from icehouse.heads._mlp import Curves
 from icehouse.report import write_page
 from icehouse.report.page import gather, page_of
+from icehouse.report.page._calibrated import reliability
+from icehouse.report.page._evidence import curves_of
+from icehouse.report.page._summary import accuracy_interval
 from icehouse.review import FlagSettings, flag, write_flags
 from icehouse.store import FeatureMatrix, Store, files_at
 
 EVIL = "<script>alert(1)</script>"
 LIMIT = 5e6
+
+
+@dataclass(frozen=True)
+class Card(HeadCard):
+    """A card that keeps curves."""
+
+    curves: dict[str, Any] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -236,6 +249,31 @@ def test_training_curves_are_drawn_where_the_head_has_them(evidence, read_page):
     assert {"Loss by epoch", "Accuracy by epoch"} <= set(page.attributes("aria-label"))
     broken = replace(evidence, curves={"train_loss": [float("nan")], "best_epoch": [3]})
     assert 'id="training"' not in page_of(broken)
+
+
+def test_curves_are_found_on_the_card_and_on_the_head(fitted):
+    stored = load_head(fitted, "shapes", "logistic")
+    assert curves_of(stored) is None
+    stored.head.curves_ = Curves((0.5, 0.25), (), (0.5, 1.0), ())
+    assert curves_of(stored)["train_loss"] == [0.5, 0.25]
+    kept = {"train_loss": np.array([3.0]), "best_epoch": 4, "note": "none", "empty": None}
+    stored.card = Card(**vars(stored.card), curves=kept)
+    assert curves_of(stored) == {"train_loss": [3.0]}
+
+
+@pytest.mark.parametrize("store", ["coloured", "several"])
+def test_the_reliability_is_what_the_error_is_of(store, request):
+    task, head = {"coloured": ("colours", "knn"), "several": ("tones", "logistic")}[store]
+    held = request.getfixturevalue(store)
+    evidence = gather(held, load_head(held, task, head), "train")
+    assert reliability(evidence).error == pytest.approx(evidence.metrics.ece, abs=1e-6)
+
+
+def test_the_interval_is_that_of_wilson(coloured):
+    evidence = gather(coloured, load_head(coloured, "colours", "knn"), "train")
+    right, n = int(evidence.right.sum()), len(evidence.rows)
+    said = binomtest(right, n).proportion_ci(method="wilson")
+    assert accuracy_interval(evidence) == pytest.approx((said.low, said.high))
 
 
 def test_a_class_that_is_never_answered_is_named(invented: Callable, read_page):
