@@ -11,7 +11,7 @@ from icehouse.report.page._evidence import Evidence
 from icehouse.report.page._plot import Axis, Plot, Point, unit_ticks
 
 TONES = "one", "two", "three"
-DRAWN, LISTED = 60, 12
+DRAWN, LISTED = 24, 12
 CORNER = 0.2
 
 Floats = npt.NDArray[np.float64]
@@ -122,9 +122,8 @@ def _draw(
         plot.line(points, tones.get(i, "faint"), said[i])
     legend = [(tone, said[i]) for i, tone in tones.items()]
     if len(curves) > len(TONES):
-        rest = f"the other {len(curves) - len(TONES)}"
-        weakest = " of the weakest" if len(curves) == DRAWN else ""
-        legend.append(("faint", rest + weakest))
+        rest = f"the next {len(curves) - len(TONES)}"
+        legend.append(("faint", rest))
     if len(curves) == 1:
         legend.append(("mark", f"at the threshold {evidence.threshold:g}"))
     return tuple(legend)

@@ -21,7 +21,7 @@ from icehouse.errors import UsageError
 from icehouse.heads import HeadCard, load_head, training_set
 from icehouse.heads._mlp import Curves
 from icehouse.report import write_page
-from icehouse.report.page import gather, page_of
+from icehouse.report.page import cautions_of, gather, page_of
 from icehouse.report.page._calibrated import reliability
 from icehouse.report.page._evidence import curves_of
 from icehouse.report.page._summary import accuracy_interval
@@ -267,6 +267,15 @@ def test_the_reliability_is_what_the_error_is_of(store, request):
     held = request.getfixturevalue(store)
     evidence = gather(held, load_head(held, task, head), "train")
     assert reliability(evidence).error == pytest.approx(evidence.metrics.ece, abs=1e-6)
+
+
+def test_what_is_learnt_by_heart_is_said_but_of_neighbours(coloured):
+    evidence = gather(coloured, load_head(coloured, "colours", "knn"))
+    metrics = {"train": {"top1": evidence.metrics.top1 + 0.2}}
+    for kind, said in (("knn", False), ("forest", True)):
+        card = replace(evidence.card, kind=kind, metrics=metrics)
+        cautions = cautions_of(replace(evidence, card=card))
+        assert any("learnt by heart" in caution for caution in cautions) == said
 
 
 def test_the_interval_is_that_of_wilson(coloured):
