@@ -163,6 +163,25 @@ def test_compare_writes_a_table_and_a_picture_into_the_store(photos):
     assert (photos / "other" / "compare.png").exists()
 
 
+def test_report_writes_a_page_and_says_where_and_how_large(photos):
+    shown = run(photos, "report", "-s", "photos.icehouse")
+    page = photos / "photos.icehouse" / "reports" / "photos" / "logistic.html"
+    assert "of 4 test images right" in shown
+    assert "- 4 images are few" in shown
+    size = page.stat().st_size
+    assert f"written: photos.icehouse/reports/photos/logistic.html ({size / 1e6:.2f} MB)" in shown
+    options = ("--task", "photos", "--head", "logistic", "--split", "out-of-fold")
+    (said,) = lines(photos, "report", "-s", "photos.icehouse", *options, "--out", "here.html")
+    assert (said["path"], said["images"], said["split"]) == ("here.html", 40, "out-of-fold")
+    assert said["bytes"] == (photos / "here.html").stat().st_size
+    assert (said["metrics"]["n"], said["missing"]) == (40, 0)
+    done = process(photos, "report", "-s", "photos.icehouse", "--out", "here")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a name that ends in .html, not here" in done.stderr
+    found = lines(photos, "fsck", "-s", "photos.icehouse")[0]["findings"]
+    assert "foreign-file" not in {finding["kind"] for finding in found}
+
+
 def test_compare_counts_labels(photos):
     options = ("--label-counts", "1, 5", "--heads", "knn", "--out", "curves")
     (counted,) = lines(photos, "compare", "-s", "photos.icehouse", *options)

@@ -89,7 +89,7 @@ def commands(path):
 def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of other processes, in this folder
     found = list(commands(path))
-    assert len(found) >= (1 if path == "docs/distributed.md" else 7)
+    assert len(found) >= {"docs/distributed.md": 1, "docs/report.md": 6}.get(path, 7)
     for words in found:
         assert words[0] == "icehouse"
         monkeypatch.setattr(sys, "argv", words)
@@ -111,6 +111,13 @@ def test_python_of_the_readme_runs(workplace, capsys):
         exec(compile(block, "README.md", "exec"), names)
     assert names["vectors"].shape == (40, 352)
     assert float(capsys.readouterr().out.splitlines()[0]) > 0.9
+
+
+def test_python_about_the_page_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/report.md", monkeypatch, capsys)
+    [block] = blocks((ROOT / "docs" / "report.md").read_text(), "python")
+    exec(compile(block, "report.md", "exec"), {})
+    assert "images right" in capsys.readouterr().out
 
 
 def test_python_about_captions_runs_after_its_commands(workplace, monkeypatch, capsys):

@@ -51,7 +51,8 @@ SURFACE = {
         "StoredHead", "choose_head", "choose_task", "compare", "count_labels", "datasets_of",
         "diff_runs", "export_head", "find_run", "fit_head", "fit_temperature", "folds_of",
         "list_heads", "list_runs", "load_curves", "load_head", "load_labelled", "make_head",
-        "measure", "out_of_fold", "save_head", "scale", "sort_runs", "training_set",
+        "measure", "near_duplicates", "out_of_fold", "save_head", "scale", "sort_runs",
+        "training_set",
     ],
     "icehouse.heads.export": ["HeadExport", "export_head"],
     "icehouse.review": [
@@ -61,13 +62,14 @@ SURFACE = {
         "read_templates", "uncertainty", "vectors_of", "write_flags", "write_zero_shot",
         "zero_shot",
     ],
+    "icehouse.report.page": ["Evidence", "cautions_of", "gather", "page_of", "sentences"],
     "icehouse.report": [
         "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview",
-        "TaskSummary", "comparison_tables", "contact_sheet", "counts_table", "embed_table",
-        "event_writer", "export_table", "flags_table", "forget_table", "fsck_table", "heads_table",
-        "label_counts_tables", "neighbours_table", "overview", "overview_tables",
+        "PageReport", "TaskSummary", "comparison_tables", "contact_sheet", "counts_table",
+        "embed_table", "event_writer", "export_table", "flags_table", "forget_table", "fsck_table",
+        "heads_table", "label_counts_tables", "neighbours_table", "overview", "overview_tables",
         "predictions_table", "rehearsal_table", "run_diff_tables", "run_table", "runs_tables",
-        "write_comparison", "write_curves", "write_events", "write_label_counts",
+        "write_comparison", "write_curves", "write_events", "write_label_counts", "write_page",
         "zero_shot_tables",
     ],
 }  # fmt: skip

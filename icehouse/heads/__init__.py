@@ -8,7 +8,7 @@ from icehouse.heads._curves import Curves, load_curves
 from icehouse.heads._data import Fractions, LabelledSet, choose_task, datasets_of, load_labelled
 from icehouse.heads._fit import FitOptions, fit_head, folds_of, training_set
 from icehouse.heads._folds import OutOfFold, out_of_fold
-from icehouse.heads._ground import CompareOptions
+from icehouse.heads._ground import CompareOptions, near_duplicates
 from icehouse.heads._label_counts import LabelCounts, LabelCurve, LabelPoint, count_labels
 from icehouse.heads._metrics import Metrics, measure
 from icehouse.heads._registry import KINDS, make_head
@@ -65,6 +65,7 @@ __all__ = [
     "load_labelled",
     "make_head",
     "measure",
+    "near_duplicates",
     "out_of_fold",
     "save_head",
     "scale",

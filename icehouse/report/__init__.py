@@ -26,6 +26,7 @@ from icehouse.report._tables import (
     predictions_table,
     rehearsal_table,
 )
+from icehouse.report._write_page import PageReport, write_page
 from icehouse.report._zero_shot import zero_shot_tables
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "EncoderSummary",
     "FitProgress",
     "Overview",
+    "PageReport",
     "TaskSummary",
     "comparison_tables",
     "contact_sheet",
@@ -58,5 +60,6 @@ __all__ = [
     "write_curves",
     "write_events",
     "write_label_counts",
+    "write_page",
     "zero_shot_tables",
 ]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from icehouse.embedder import decode, read_again, read_file
+from icehouse.embedder import decode
 from icehouse.errors import ImageError
+from icehouse.report._look_again import look_again
 from icehouse.store import files_at
 
 if TYPE_CHECKING:
@@ -101,13 +102,7 @@ def _draw_bars(pen: ImageDraw.ImageDraw, flag: Flag, left: int, top: int) -> Non
 def _thumbnail(shown: Flag | Neighbour, side: int) -> Image.Image:
     canvas = Image.new("RGB", (side, side), EMPTY)
     try:
-        if shown.path is not None:
-            data = read_file(shown.path).data
-        elif shown.source is not None:
-            data = read_again(shown.source, shown.key)
-        else:
-            return canvas
-        image = Image.fromarray(decode(data))
+        image = Image.fromarray(decode(look_again(shown.path, shown.source, shown.key)))
     except ImageError:  # moved since it was embedded
         ImageDraw.Draw(canvas).text((side / 2, side / 2), "moved", fill=FAINT, anchor="mm")
         return canvas

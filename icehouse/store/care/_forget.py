@@ -53,9 +53,9 @@ class Oblivion:
     vectors : dict
         How many go, by encoder_id.
     removed : tuple of str
-        Files that show images or hold vectors: flags, answers of zero-shot, out-of-fold
-        probabilities and kNN heads that may know them, and ``lost+found/``. They are removed at
-        once.
+        Files that show images or hold vectors: flags, reports as pages, answers of zero-shot,
+        out-of-fold probabilities and kNN heads that may know them, and ``lost+found/``. They are
+        removed at once.
     heads : tuple of str
         Other heads that may have been fitted on them, as ``task/name``. They stay.
     """
@@ -221,7 +221,7 @@ def _traces(store: Store, ids: IdArray, encoders: Collection[str]) -> tuple[list
 
 def _shows(store: Store, name: str, images: Collection[str]) -> bool:
     """Whether a file outside of heads is, or may be, one that shows images."""
-    if name.startswith("zero-shot/"):
+    if name.startswith("zero-shot/") or (name.startswith("reports/") and name.endswith(".html")):
         named = {i.decode() for i in IDENTITY.findall(store.files.read(name))}
         return not named.isdisjoint(images)
     return name.startswith(f"{LOST}/")

@@ -13,7 +13,7 @@ import pytest
 from icehouse.embedder import EmbedReport, embed, list_source
 from icehouse.errors import LookupFailed, StoreCorrupt, UsageError
 from icehouse.heads import FitOptions, fit_head, list_heads, load_head, load_labelled
-from icehouse.report import overview
+from icehouse.report import overview, write_page
 from icehouse.review import flag, neighbours, predict_dataset, write_flags
 from icehouse.store import (
     CatalogRow,
@@ -195,6 +195,20 @@ def test_answers_by_captions_that_show_it_are_removed_and_others_stay(
         shown("other", "answers"),
         shown("other", "differences"),
     ]
+
+
+def test_pages_that_show_it_are_removed_and_others_stay(damaged: Store, chosen: bytes) -> None:
+    written = write_page(damaged, load_head(damaged, "shapes", "logistic"))
+    page = "reports/shapes/logistic.html"
+    assert written.path == str(damaged.path / page)
+    shown = chosen.hex() in damaged.files.read(page).decode()
+    assert (page in plan_forget(damaged, [KEY]).removed) == shown
+    other = 'data-image="{}"'.format
+    for name, image in (("one", chosen), ("two", image_id(b"other"))):
+        damaged.files.commit(f"reports/shapes/{name}.html", other(image.hex()).encode())
+    forget_these(damaged, KEY)
+    kept = [n for n in damaged.files.walk() if n.startswith("reports/")]
+    assert kept == [*([] if shown else [page]), "reports/shapes/two.html"]
 
 
 def test_a_source_that_still_has_it_brings_it_back_as_new(
