@@ -1,7 +1,7 @@
-"""Claim: on the same features, in one process, our network is fitted in 1/2.5 of the time of
-scikit-learn's MLPClassifier and is as right; kNN answers in 1/2.3 of the time of its
-KNeighborsClassifier, the same; XGBoost as we set it is fitted in half of the time of its defaults, and
-is as right. Processor time of both cores, runs in turn; features of ``tiny``, real or drawn."""
+"""Claim: on the same features, in one process, our network is fitted 2.5 times as fast as
+scikit-learn's MLPClassifier, and is as right; kNN answers 2.3 times as fast as its
+KNeighborsClassifier, the same; XGBoost as we set it is fitted twice as fast as by its defaults, and
+is as right. Processor time of all cores, runs in turn; features of ``tiny``, real or drawn."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait would c
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,9 @@ def neighbours(train: Any, test: Any) -> list[tuple[object, ...]]:
             algorithm="brute",
         ).fit(unit(train[0] - mean), train[1])
         queries = unit(test[0] - mean)
-        seconds = in_turn(
-            lambda: ours.predict(test[0]), lambda model=theirs: model.predict(queries)
-        )
-        same = float((ours.predict(test[0]) == theirs.predict(queries)).mean())
+        answer = partial(theirs.predict, queries)
+        seconds = in_turn(partial(ours.predict, test[0]), answer)
+        same = float((ours.predict(test[0]) == answer()).mean())
         right = ours.score(*test), theirs.score(queries, test[1])
         rows.append(row(f"knn, predict; theirs {metric}", seconds, 2.3, *right, same))
     return rows
