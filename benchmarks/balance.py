@@ -1,6 +1,6 @@
 """Claim: where a class has few images, balancing raises its recall and costs the others little.
-Fields and roads as they are, and with one in five of the smaller class left to train on; every image
-is answered by a head that was not fitted on it, in five folds, by five seeds."""
+Fields and roads as they are, and with one in five of the smaller class left to train on; every
+image is answered by a head that was not fitted on it, in five folds, by five seeds."""
 
 from __future__ import annotations
 
