@@ -123,6 +123,29 @@ def test_fit_head_takes_settings_and_a_split(photos):
     shutil.rmtree(photos / "photos.icehouse" / "heads" / "photos" / "near")
 
 
+def test_fit_head_balances_and_keeps_curves_and_writes_event_files(photos):
+    words = ["fit-head", "-s", "photos.icehouse", "--name", "net", "--tensorboard", "runs"]
+    few = ["--set", "epochs=2", "--balance", "under"]
+    [card] = lines(photos, *words, *few, "--head", "mlp")
+    folder = photos / "photos.icehouse" / "heads" / "photos" / "net"
+    assert card["training"]["balance"] == "under"
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list((photos / "runs" / "photos" / "net").glob("*/events.out.tfevents.*"))) == 1
+    said = run(photos, *words, "--head", "logistic")
+    assert "logistic is not trained by epochs; nothing is in runs" in said
+    assert not list(folder.glob("curves*"))
+    shutil.rmtree(folder)
+
+
+def test_compare_balances_side_by_side(photos):
+    words = ["compare", "-s", "photos.icehouse", "--heads", "logistic", "--balance", "none,over"]
+    [compared] = lines(photos, *words)
+    assert {each["balance"] for each in compared["contenders"]} == {"none", "over"}
+    table = (photos / "photos.icehouse" / "reports" / "photos" / "compare.md").read_text()
+    assert "logistic, over" in table
+    shutil.rmtree(photos / "photos.icehouse" / "reports")
+
+
 def test_predict_takes_files_and_folders(photos):
     answers = lines(
         photos, "predict", "photos/stripes", "photos/disc/01.png", "-s", "photos.icehouse"
@@ -281,6 +304,9 @@ WRONG = [
     (["info", "-s", "full"], 1, "is not a store"),
     (["fit-head", "-s", "photos.icehouse", "--head", "oak"], 1, "no head 'oak'"),
     (["fit-head", "-s", "photos.icehouse", "--set", "C"], 2, "NAME=VALUE"),
+    (["fit-head", "-s", "photos.icehouse", "--balance", "smote"], 2, "got 'smote'"),
+    (["compare", "-s", "photos.icehouse", "--balance", "smote"], 2, "got 'smote'"),
+    (["compare", "-s", "photos.icehouse", "--balance", "over", "--label-counts", "2"], 2, "leave"),
     (["fit-head", "-s", "photos.icehouse", "--set", "depth=3"], 2, "no setting 'depth'"),
     (["fit-head", "-s", "photos.icehouse", "--set", "C=many"], 2, "cannot be read as float"),
     (["fit-head", "-s", "photos.icehouse", "--split", "80/20"], 2, "TRAIN/VAL/TEST"),

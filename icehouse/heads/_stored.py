@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from icehouse.errors import EncoderMismatch, HeadCorrupt, LookupFailed
+from icehouse.errors import EncoderMismatch, HeadCorrupt, LookupFailed, SettingError
 from icehouse.heads._base import Head
 from icehouse.heads._calibration import scale
 from icehouse.heads._folds import OutOfFold
@@ -172,7 +172,10 @@ def load_head(store: Store, task: str, name: str) -> StoredHead:
         raise HeadCorrupt(f"{path} is gone; fit the head again") from None
     if hashlib.sha256(data).hexdigest() != card.weights_sha256:
         raise HeadCorrupt(f"{path} is not what head.json says it is; fit the head again")
-    head = make_head(card.kind, card.settings)
+    try:
+        head = make_head(card.kind, card.settings)
+    except SettingError as error:
+        raise HeadCorrupt(f"{path} is of another version: {error}. Fit it again") from error
     head.multi_label_ = card.task_kind == "multi"
     head.classes_ = np.arange(len(card.classes)) if head.multi_label_ else np.array(card.classes)
     head.n_features_in_ = int(store.features(card.encoder_id).card["spec"]["dim"])

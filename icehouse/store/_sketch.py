@@ -65,13 +65,13 @@ class Sketch:
             error = error + 2**-9 * np.abs(last)
         near = value >= last - 2 * error
         settled = ~near[:, -1] | (near.shape[1] == rough.shape[1])
-        width = int(near.sum(axis=1).max())
-        near, index = near[:, :width], index[:, :width]
-        exact = np.full(near.shape, -np.inf, np.float32)
-        exact[near] = self._compare(queries, np.nonzero(near)[0], index[near])
-        order = np.lexsort((index, -exact), axis=1)[:, :k]
-        take = np.take_along_axis
-        return Best(take(exact, order, axis=1), take(index, order, axis=1), settled)
+        row, column = np.nonzero(near)[0], index[near]
+        exact = self._compare(queries, row, column)
+        order = np.lexsort((column, -exact, row))
+        # The pairs of a row now follow each other, the best first; each row has k or more.
+        counts = near.sum(axis=1)
+        first = (np.cumsum(counts) - counts)[:, None] + np.arange(k)
+        return Best(exact[order[first]], column[order[first]], settled)
 
     def _products(self, queries: Floats) -> tuple[Any, Any]:
         """Return cosines as a torch tensor, shape (q, n), and how far off they may be."""

@@ -128,6 +128,14 @@ def test_features_of_another_encoder_are_refused(filled):
         stored.predict_proba(other)
 
 
+def test_a_head_whose_settings_are_of_another_version_says_so(filled):
+    card = fit_head(filled, "mlp", {**FEW["mlp"], "early_stopping": False})
+    old = {**card.settings, "decay": "constant"}
+    save_head(filled, replace(card, settings=old), load_head(filled, "shapes", "mlp").head)
+    with pytest.raises(HeadCorrupt, match="is of another version: head 'mlp' has no setting 'deca"):
+        load_head(filled, "shapes", "mlp")
+
+
 # What is on disk
 
 
@@ -135,7 +143,9 @@ def test_features_of_another_encoder_are_refused(filled):
 def test_nothing_in_the_folder_is_a_pickle_or_can_hold_objects(filled, kind):
     fit_head(filled, kind, FEW[kind], FitOptions(folds=2))
     names = files(filled, name=kind)
-    assert [name.rpartition(".")[2] for name in names] == ["json", "json", "parquet", "safetensors"]
+    curves = ["json"] if kind == "mlp" else []
+    suffixes = [*curves, "json", "json", "parquet", "safetensors"]
+    assert [name.rpartition(".")[2] for name in names] == suffixes
     for path in folder(filled, name=kind).iterdir():
         data = path.read_bytes()
         for word in (b"\x80\x04\x95", b"\x80\x05\x95", b"sklearn.", b"__reduce__"):
