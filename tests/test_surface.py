@@ -48,10 +48,11 @@ SURFACE = {
         "read_file", "select",
     ],
     "icehouse.heads": [
-        "KINDS", "CompareOptions", "Comparison", "Contender", "FitOptions", "Fractions", "Head",
+        "KINDS", "Calibration", "CompareOptions", "Comparison", "Conformal", "Contender",
+        "Familiarity", "FitOptions", "Fractions", "Head",
         "HeadCard", "LabelCounts", "LabelCurve", "LabelPoint", "LabelledSet", "Metrics",
         "OutOfFold", "StoredHead", "choose_head", "choose_task", "compare", "count_labels",
-        "datasets_of", "fit_head",
+        "datasets_of", "distances", "fit_calibration", "fit_head",
         "fit_temperature",
         "folds_of", "list_heads", "load_head", "load_labelled", "make_head", "measure",
         "out_of_fold", "save_head", "scale", "training_set",

@@ -1,9 +1,12 @@
 """Heads: lightweight classifiers on cached features."""
 
 from icehouse.heads._base import Head
-from icehouse.heads._calibration import fit_temperature, scale
+from icehouse.heads._calibration import Calibration, fit_calibration
+from icehouse.heads._card import HeadCard
 from icehouse.heads._compare import Comparison, Contender, compare
+from icehouse.heads._conformal import Conformal
 from icehouse.heads._data import Fractions, LabelledSet, choose_task, datasets_of, load_labelled
+from icehouse.heads._familiarity import Familiarity, distances
 from icehouse.heads._fit import FitOptions, fit_head, folds_of, training_set
 from icehouse.heads._folds import OutOfFold, out_of_fold
 from icehouse.heads._ground import CompareOptions
@@ -11,19 +14,22 @@ from icehouse.heads._label_counts import LabelCounts, LabelCurve, LabelPoint, co
 from icehouse.heads._metrics import Metrics, measure
 from icehouse.heads._registry import KINDS, make_head
 from icehouse.heads._stored import (
-    HeadCard,
     StoredHead,
     choose_head,
     list_heads,
     load_head,
     save_head,
 )
+from icehouse.heads._temperature import fit_temperature, scale
 
 __all__ = [
     "KINDS",
+    "Calibration",
     "CompareOptions",
     "Comparison",
+    "Conformal",
     "Contender",
+    "Familiarity",
     "FitOptions",
     "Fractions",
     "Head",
@@ -40,6 +46,8 @@ __all__ = [
     "compare",
     "count_labels",
     "datasets_of",
+    "distances",
+    "fit_calibration",
     "fit_head",
     "fit_temperature",
     "folds_of",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -13,32 +12,25 @@ import numpy as np
 
 from icehouse.embedder import choose_encoder
 from icehouse.errors import HeadCorrupt, LookupFailed, TrainingDataError, UsageError
-from icehouse.heads._base import AnyArray, FloatArray, Head
-from icehouse.heads._calibration import fit_temperature, scale
+from icehouse.heads._answer import measured
+from icehouse.heads._base import Head
+from icehouse.heads._card import HeadCard, read_card
 from icehouse.heads._data import (
     SPLITS,
     TRAIN,
-    VAL,
     Fractions,
     LabelledSet,
     choose_task,
     load_labelled,
 )
-from icehouse.heads._folds import OutOfFold, out_of_fold, target_of
-from icehouse.heads._metrics import Metrics, measure
+from icehouse.heads._familiarity import Familiarity
+from icehouse.heads._folds import OUT_OF_FOLD, OutOfFold, out_of_fold
 from icehouse.heads._registry import make_head
-from icehouse.heads._stored import (
-    HeadCard,
-    StoredHead,
-    load_folds,
-    read_card,
-    save_folds,
-    save_head,
-)
+from icehouse.heads._settle import Wishes, check_threshold, settle
+from icehouse.heads._stored import StoredHead, save_head
+from icehouse.heads._stored_folds import load_folds, save_folds
+from icehouse.heads._versions import library_versions
 from icehouse.store import Store, check_name
-
-LIBRARIES = ("icehouse", "numpy", "scikit-learn", "torch", "xgboost", "xgboost-cpu")
-OUT_OF_FOLD = "out-of-fold"
 
 
 @dataclass(frozen=True)
@@ -57,6 +49,8 @@ class FitOptions:
         Also cross-validate with so many folds; 0 for not.
     seed : int
         Of the split and of the head.
+    calibrate, threshold, coverage
+        See :class:`Wishes`.
     """
 
     task: str | None = None
@@ -66,6 +60,17 @@ class FitOptions:
     fractions: Fractions | None = None
     folds: int = 0
     seed: int = 0
+    calibrate: str = "temperature"
+    threshold: str | None = None
+    coverage: float | None = None
+
+    def __post_init__(self) -> None:
+        self.wishes  # noqa: B018  (refuses what cannot be)
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is settled after the fit."""
+        return Wishes(self.calibrate, self.threshold, self.coverage)
 
 
 def fit_head(
@@ -76,7 +81,7 @@ def fit_head(
 ) -> HeadCard:
     """Fit a head on the training split, measure it on every split, and save it.
 
-    Probabilities are calibrated by one temperature, fitted on the validation split.
+    Probabilities are calibrated on the validation split, or else out-of-fold (:class:`Wishes`).
 
     Parameters
     ----------
@@ -96,9 +101,12 @@ def fit_head(
     TrainingDataError
         No or too few labels, or one class only.
     UsageError
-        A head of this name exists that was fitted on another encoder.
+        A head of this name exists that was fitted on another encoder; or a threshold is both set
+        and to be chosen, or there is none to choose.
     """
     options = options or FitOptions()
+    if options.threshold and "threshold" in (settings or {}):
+        raise UsageError("a threshold is set, or chosen: give --set threshold=… or --threshold")
     head = seeded(kind, settings, options.seed)
     task = choose_task(store, options.task)
     encoder_id = choose_encoder(store, options.encoder)
@@ -114,16 +122,22 @@ def fit_head(
     )
     started = time.perf_counter()
     stored = fit_split(head, data, kind, name, options, started)
-    metrics = {
-        split: asdict(_measure(stored, data, data.split == split))
+    found = {
+        split: measured(stored, data.y[rows], stored.calibrated(data.X[rows]))
         for split in SPLITS
-        if (data.split == split).any()
+        if (rows := data.split == split).any()
     }
     folds = None
     if options.folds:
-        folds = out_of_fold(head, data, stored.classes, folds=options.folds, seed=options.seed)
-        metrics[OUT_OF_FOLD] = asdict(_measure_folds(stored, data, folds))
-    card = save_head(store, replace(stored.card, metrics=metrics), stored.head)
+        folds = _cross_validate(head, data, stored, options.folds, options.seed)
+        found[OUT_OF_FOLD] = measured(stored, data.y, folds.proba)
+    stored.card = replace(
+        stored.card,
+        metrics={name: metrics for name, (metrics, _) in found.items()},
+        reliability={name: bins for name, (_, bins) in found.items()},
+    )
+    stored.familiarity = Familiarity.of(data.X[data.split == TRAIN], options.seed)
+    card = save_head(store, stored)
     if folds is not None:
         save_folds(store, card, folds)
     return card
@@ -152,7 +166,7 @@ def folds_of(store: Store, stored: StoredHead, *, folds: int = 5) -> OutOfFold:
         )
     head = make_head(card.kind, card.settings)
     seed = int(card.training["seed"])
-    computed = out_of_fold(head, data, stored.classes, folds=folds, seed=seed)
+    computed = _cross_validate(head, data, stored, folds, seed)
     save_folds(store, fresh, computed)
     return computed
 
@@ -181,8 +195,9 @@ def seeded(kind: str, settings: Mapping[str, Any] | None, seed: int) -> Head:
 def fit_split(
     head: Head, data: LabelledSet, kind: str, name: str, options: FitOptions, started: float
 ) -> StoredHead:
-    """Fit on the training split and calibrate on the validation split; nothing is saved."""
-    train, val = data.split == TRAIN, data.split == VAL
+    """Fit on the training split and settle what follows; nothing is measured or saved."""
+    check_threshold(data, options.wishes)
+    train = data.split == TRAIN
     if not train.any():
         raise TrainingDataError(
             "the split leaves no image to train on; the source says so for all of its images: "
@@ -195,11 +210,7 @@ def fit_split(
         )
     head.fit(data.X[train], data.y[train])
     classes = data.classes if head.multi_label_ else tuple(str(c) for c in head.classes_)
-    temperature = 1.0
-    known = val & (np.isin(data.y, classes) if data.y.ndim == 1 else True)
-    if known.any():
-        proba = head.predict_proba(data.X[known])
-        temperature = fit_temperature(proba, target_of(data, np.array(classes))[known])
+    settled = settle(head, data, np.array(classes), options.wishes, options.seed)
     card = HeadCard(
         name=name,
         kind=kind,
@@ -208,7 +219,7 @@ def fit_split(
         encoder_id=data.encoder_id,
         settings={name: _plain(value) for name, value in head.get_params().items()},
         classes=classes,
-        temperature=temperature,
+        calibration=settled.calibration,
         training={
             "digest": data.digest,
             "images": {str(s): int((data.split == s).sum()) for s in np.unique(data.split)},
@@ -216,27 +227,22 @@ def fit_split(
             "fractions": asdict(options.fractions) if options.fractions else None,
             "seed": options.seed,
         },
-        versions=_versions(),
+        versions=library_versions(),
         fitted_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=time.perf_counter() - started,
-        notes=(*data.notes, *_notes(data)),
+        notes=(*data.notes, *_notes(data), *settled.notes),
+        thresholds=settled.thresholds,
+        held_out=settled.held_out,
+        coverage=options.coverage,
     )
-    return StoredHead(card, head)
+    return StoredHead(card, head, settled.conformal)
 
 
-def answer(stored: StoredHead, X: FloatArray) -> tuple[FloatArray, AnyArray]:  # noqa: N803
-    """Return calibrated probabilities of features, and the answers that follow from them."""
-    raw = stored.head.predict_proba(X)
-    proba = scale(raw, stored.card.temperature, multi_label=stored.head.multi_label_)
-    return proba, stored.head.decide(proba)
-
-
-def _measure(stored: StoredHead, data: LabelledSet, rows: Any) -> Metrics:
-    return measure(data.y[rows], *answer(stored, data.X[rows]), stored.classes)
-
-
-def _measure_folds(stored: StoredHead, data: LabelledSet, folds: OutOfFold) -> Metrics:
-    return measure(data.y, folds.proba, stored.head.decide(folds.proba), stored.classes)
+def _cross_validate(
+    head: Head, data: LabelledSet, stored: StoredHead, folds: int, seed: int
+) -> OutOfFold:
+    calibrate = stored.card.calibration.kind
+    return out_of_fold(head, data, stored.classes, folds=folds, seed=seed, calibrate=calibrate)
 
 
 def _notes(data: LabelledSet) -> list[str]:
@@ -264,13 +270,3 @@ def _refuse_other_encoder(store: Store, task: str, name: str, encoder_id: str) -
             f"task {task!r} has a head {name!r} already, of encoder {before}. "
             f"Give this one another name: --name {name}-2"
         )
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

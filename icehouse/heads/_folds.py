@@ -10,10 +10,12 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from icehouse.errors import TrainingDataError, UsageError
-from icehouse.heads._base import Head
-from icehouse.heads._calibration import fit_temperature, scale
+from icehouse.heads._base import FloatArray, Head, IntArray
+from icehouse.heads._calibration import fit_calibration
 from icehouse.heads._data import LabelledSet, make_folds, strata_of
 from icehouse.store import IdArray
+
+OUT_OF_FOLD = "out-of-fold"
 
 
 @dataclass(frozen=True)
@@ -24,20 +26,23 @@ class OutOfFold:
     ----------
     ids : array of V32, shape (n,)
     proba : array of float32, shape (n, n_classes)
-        Calibrated by a temperature that was fitted on the other folds.
-    temperature : float
-        Fitted on all folds: for a head that is fitted on everything.
+        Calibrated by what was fitted on the other folds.
     folds : int
     """
 
     ids: IdArray
     proba: npt.NDArray[np.float32]
-    temperature: float
     folds: int
 
 
 def out_of_fold(
-    head: Head, data: LabelledSet, classes: npt.NDArray[Any], *, folds: int = 5, seed: int = 0
+    head: Head,
+    data: LabelledSet,
+    classes: npt.NDArray[Any],
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    calibrate: str = "temperature",
 ) -> OutOfFold:
     """Fit a head once for each fold, and let it judge the images that it has not seen.
 
@@ -52,6 +57,7 @@ def out_of_fold(
     folds : int
         At least 2. Stratified; an image is in the same fold on every run.
     seed : int
+    calibrate : {"temperature", "vector", "isotonic", "none"}
 
     Raises
     ------
@@ -73,21 +79,33 @@ def out_of_fold(
             "leave the class out"
         )
     fold = make_folds(data.ids, strata_of(data), folds, seed)
+    proba = cross_predict(head, data, classes, fold)
+    calibrated = cross_calibrate(calibrate, proba, target_of(data, classes), fold)
+    return OutOfFold(data.ids, calibrated.astype(np.float32), folds)
+
+
+def cross_predict(
+    head: Head, data: LabelledSet, classes: npt.NDArray[Any], fold: IntArray
+) -> npt.NDArray[np.float32]:
+    """Return what clones say that are fitted on the other folds, shape (n, n_classes)."""
     proba = np.zeros((len(data), len(classes)), np.float32)
-    for number in range(folds):
+    for number in np.unique(fold):
         held = fold == number
         fitted = clone(head).fit(data.X[~held], data.y[~held])
         all_of_them = np.arange(len(classes))
         columns = all_of_them if fitted.multi_label_ else np.searchsorted(classes, fitted.classes_)
-        cells = np.ix_(held, columns)
-        proba[cells] = fitted.predict_proba(data.X[held])
-    target = target_of(data, classes)
+        proba[np.ix_(held, columns)] = fitted.predict_proba(data.X[held])
+    return proba
+
+
+def cross_calibrate(kind: str, proba: FloatArray, target: IntArray, fold: IntArray) -> FloatArray:
+    """Return probabilities calibrated by what was fitted on the other folds."""
     calibrated = np.empty_like(proba)
-    for number in range(folds):
+    for number in np.unique(fold):
         held = fold == number
-        temperature = fit_temperature(proba[~held], target[~held])
-        calibrated[held] = scale(proba[held], temperature, multi_label=target.ndim == 2)
-    return OutOfFold(data.ids, calibrated, fit_temperature(proba, target), folds)
+        calibration = fit_calibration(kind, proba[~held], target[~held])
+        calibrated[held] = calibration(proba[held], multi_label=target.ndim == 2)
+    return calibrated
 
 
 def target_of(data: LabelledSet, classes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
