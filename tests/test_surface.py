@@ -70,7 +70,8 @@ SURFACE = {
         "contact_sheet", "counts_table", "embed_table", "flags_table", "forget_table",
         "fsck_table", "heads_table", "label_counts_tables",
         "neighbours_table", "overview", "overview_tables", "predictions_table",
-        "rehearsal_table", "write_comparison", "write_label_counts", "zero_shot_tables",
+        "rehearsal_table", "sets_lines", "write_comparison", "write_label_counts",
+        "write_reliability", "zero_shot_tables",
     ],
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from icehouse.report._overview import (
     overview,
 )
 from icehouse.report._progress import EmbedProgress, FitProgress
+from icehouse.report._reliability import write_reliability
 from icehouse.report._sheet import contact_sheet
 from icehouse.report._tables import (
     counts_table,
@@ -21,6 +22,7 @@ from icehouse.report._tables import (
     overview_tables,
     predictions_table,
     rehearsal_table,
+    sets_lines,
 )
 from icehouse.report._zero_shot import zero_shot_tables
 
@@ -45,7 +47,9 @@ __all__ = [
     "overview_tables",
     "predictions_table",
     "rehearsal_table",
+    "sets_lines",
     "write_comparison",
     "write_label_counts",
+    "write_reliability",
     "zero_shot_tables",
 ]
