@@ -109,6 +109,9 @@ def predict(
         raise UsageError(f"none of {len(answers)} can be read; {wrong[0].name}: {wrong[0].error}")
     doubtful = sum(bool(answer.reasons) for answer in answers)
     summary = f"{doubtful} of {len(answers)} images are ambiguous (head {stored.card.name})"
+    if refuse:
+        refused = sum("unfamiliar" in answer.reasons for answer in answers)
+        summary += f"; {refused} got no answer, as they are like none that it was trained on"
     summary += f"; {len(wrong)} could not be read" if wrong else ""
     show(answers, json_lines, predictions_table(answers), summary)
 
