@@ -169,6 +169,14 @@ def test_a_head_that_does_not_know_distances_answers_but_refuses_to_refuse(settl
         predict_files(settled, earlier, noise, refuse=True)
 
 
+def test_where_the_training_images_are_gone_nothing_is_unfamiliar(settled, head, noise):
+    card = replace(head.card, task="unheard-of")
+    orphan = StoredHead(card, head.head, head.conformal, head.familiarity)
+    assert "unfamiliar" not in predict_files(settled, orphan, noise)[0].reasons
+    with pytest.raises(UsageError, match="or they are gone"):
+        predict_files(settled, orphan, noise, refuse=True)
+
+
 # Thresholds
 
 
