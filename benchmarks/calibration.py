@@ -1,7 +1,8 @@
-"""Claim: on EuroSAT's own splits, features of ``tiny``, heads are honest on the test split: ECE
-<= 0.015 by a temperature, a vector and isotonic curves; sets hold the right class as often as they
-were asked to, within one point, at 90, 95 and 99 %; and >= 95 % of dogs, which are none of its
-classes, get no answer, nor do <= 2 % of the test split."""
+"""Claim: on EuroSAT's own splits, features of ``tiny``, a logistic head is honest on the test
+split: ECE <= 0.015 by a temperature, a vector and isotonic curves; sets hold the right class as
+often as asked, within one point, at 90, 95 and 99 %; and >= 95 % of dogs, which are none of its
+classes, get no answer, nor do <= 2 % of the test split. ``knn`` and ``mlp`` stand beside it: 2,700
+images say what a coverage is to within 1.1 points."""
 
 from __future__ import annotations
 
