@@ -10,7 +10,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from icehouse.cli import main
 from icehouse.errors import NotAStore
@@ -144,6 +146,26 @@ def test_compare_balances_side_by_side(photos):
     table = (photos / "photos.icehouse" / "reports" / "photos" / "compare.md").read_text()
     assert "logistic, over" in table
     shutil.rmtree(photos / "photos.icehouse" / "reports")
+
+
+def test_what_follows_a_fit_is_asked_for_by_options(photos):
+    store = ("-s", "photos.icehouse", "--head")
+    fit = ("logistic", "--name", "after", "--calibrate", "isotonic", "--threshold", "f1")
+    shown = run(photos, "fit-head", *store, *fit, "--coverage", "0.9")
+    assert "of 4 images are in their set of coverage 90.0%, which holds" in shown
+    assert "reliability.png" in shown
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    Image.fromarray(noise).save(photos / "noise.png")
+    asked = ("predict", "noise.png", "photos/disc/01.png", *store, "after")
+    plain, refused = (lines(photos, *asked, *more) for more in ((), ("--refuse-unfamiliar",)))
+    assert plain[1] == refused[1]
+    assert plain[0]["predicted"]
+    assert refused[0]["predicted"] == []
+    assert "unfamiliar" in refused[0]["reasons"]
+    assert lines(photos, *asked, "--coverage", "0.999")[1]["possible"] == ["disc", "stripes"]
+    assert "1 got no answer" in run(photos, *asked, "--refuse-unfamiliar")
+    assert "several-classes" in run(photos, "flag", *store, "after", "--coverage", "0.999")
+    shutil.rmtree(photos / "photos.icehouse" / "heads" / "photos" / "after")
 
 
 def test_predict_takes_files_and_folders(photos):
@@ -312,6 +334,9 @@ WRONG = [
     (["fit-head", "-s", "photos.icehouse", "--split", "80/20"], 2, "TRAIN/VAL/TEST"),
     (["fit-head", "-s", "photos.icehouse", "-e", "clip"], 2, "no encoder 'clip'"),
     (["fit-head", "-s", "photos.icehouse", "-t", "cats"], 2, "no task 'cats'"),
+    (["fit-head", "-s", "photos.icehouse", "--calibrate", "platt"], 2, "not by 'platt'"),
+    (["fit-head", "-s", "photos.icehouse", "--threshold", "best"], 2, "not by 'best'"),
+    (["predict", "--dataset", "photos", "-s", "photos.icehouse", "--coverage", "95"], 2, "got 95"),
     (["compare", "-s", "photos.icehouse", "--heads", "knn,oak"], 1, "no head 'oak'"),
     (["compare", "-s", "photos.icehouse", "--encoders", "clip"], 2, "no encoder 'clip'"),
     (["compare", "-s", "photos.icehouse", "--label-counts", "few"], 2, "numbers such as 1,2,5,10"),

@@ -152,4 +152,7 @@ def test_reasons_of_the_tutorial_are_those_of_the_code():
         _reasons.LABEL,
         _reasons.HEADS,
         _reasons.NEIGHBOURS,
+        _reasons.SEVERAL,
+        _reasons.NONE,
+        _reasons.UNFAMILIAR,
     }

@@ -45,11 +45,12 @@ SURFACE = {
         "list_source", "part", "read_again", "read_ahead", "read_file", "select",
     ],
     "icehouse.heads": [
-        "BALANCES", "KINDS", "CompareOptions", "Comparison", "Contender", "Curves", "Difference",
-        "FitOptions", "Fractions", "Head", "HeadCard", "HeadExport", "LabelCounts", "LabelCurve",
-        "LabelPoint", "LabelledSet", "Metrics", "OutOfFold", "Run", "RunDiff", "RunList",
-        "StoredHead", "choose_head", "choose_task", "compare", "count_labels", "datasets_of",
-        "diff_runs", "export_head", "find_run", "fit_head", "fit_temperature", "folds_of",
+        "BALANCES", "KINDS", "Calibration", "CompareOptions", "Comparison", "Conformal",
+        "Contender", "Curves", "Difference", "Familiarity", "FitOptions", "Fractions", "Head",
+        "HeadCard", "HeadExport", "LabelCounts", "LabelCurve", "LabelPoint", "LabelledSet",
+        "Metrics", "OutOfFold", "Run", "RunDiff", "RunList", "StoredHead", "choose_head",
+        "choose_task", "compare", "count_labels", "datasets_of", "diff_runs", "distances",
+        "export_head", "find_run", "fit_calibration", "fit_head", "fit_temperature", "folds_of",
         "list_heads", "list_runs", "load_curves", "load_head", "load_labelled", "make_head",
         "measure", "near_duplicates", "out_of_fold", "save_head", "scale", "sort_runs",
         "training_set",
@@ -69,8 +70,8 @@ SURFACE = {
         "embed_table", "event_writer", "export_table", "flags_table", "forget_table", "fsck_table",
         "heads_table", "label_counts_tables", "neighbours_table", "overview", "overview_tables",
         "predictions_table", "rehearsal_table", "run_diff_tables", "run_table", "runs_tables",
-        "write_comparison", "write_curves", "write_events", "write_label_counts", "write_page",
-        "zero_shot_tables",
+        "sets_lines", "write_comparison", "write_curves", "write_events", "write_label_counts",
+        "write_page", "write_reliability", "zero_shot_tables",
     ],
 }  # fmt: skip
 

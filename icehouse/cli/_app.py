@@ -47,6 +47,10 @@ TaskName = Annotated[
 HeadName = Annotated[
     str | None, typer.Option("--head", help="Head of the task. Default: its only one.")
 ]
+Coverage = Annotated[
+    float | None,
+    typer.Option(help="Sets that hold the right class so often, e.g. 0.95. Default: the head's."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines, for programs.")]
 
 

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from icehouse.cli._app import EncoderName, HeadName, Json, LabelsUrl, StorePath, TaskName, app, show
+from icehouse.cli._app import (
+    Coverage,
+    EncoderName,
+    HeadName,
+    Json,
+    LabelsUrl,
+    StorePath,
+    TaskName,
+    app,
+    show,
+)
 from icehouse.errors import UsageError
 
 
@@ -27,6 +37,16 @@ def fit_head(
     ] = None,
     folds: Annotated[int, typer.Option(min=0, help="Also cross-validate, e.g. 5.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the split and of the head.")] = 0,
+    calibrate: Annotated[
+        str, typer.Option(help="temperature, vector, isotonic or none.")
+    ] = "temperature",
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="Of two classes, or each label: f1, or precision=0.95. Default: 0.5."),
+    ] = None,
+    coverage: Annotated[
+        float | None, typer.Option(help="Of sets of classes, e.g. 0.95: measure it, and show them.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="A setting of the head, NAME=VALUE. Repeatable."),
@@ -44,24 +64,33 @@ def fit_head(
     """Train a head on cached features, and measure it."""
     from icehouse.heads import FitOptions, Fractions, load_curves
     from icehouse.heads import fit_head as run
-    from icehouse.report import event_writer, heads_table, write_curves, write_events
+    from icehouse.report import (
+        event_writer,
+        heads_table,
+        sets_lines,
+        write_curves,
+        write_events,
+        write_reliability,
+    )
     from icehouse.store import Store
 
     if tensorboard:
         event_writer()
     fractions = Fractions.parse(split) if split else None
-    options = FitOptions(task, encoder, dataset, name, fractions, folds, seed, balance)
+    after = (calibrate, threshold, coverage)
+    options = FitOptions(task, encoder, dataset, name, fractions, folds, seed, balance, *after)
     opened = Store.open(store, labels)
     card = run(opened, head, _pairs(settings), options)
-    said = [f"note: {note}" for note in card.notes]
+    said = [*sets_lines(card), *(f"note: {note}" for note in card.notes)]
+    drawn = [write_reliability(card, f"{store.rstrip('/')}/{card.folder}")]
     curves = load_curves(opened, card)
     if curves is not None:
-        said.append(f"written: {write_curves(opened, card, curves)}")
+        drawn.append(write_curves(opened, card, curves))
         if tensorboard:
-            said.append(f"written: {write_events(card, curves, tensorboard)}")
+            drawn.append(write_events(card, curves, tensorboard))
     elif tensorboard:
         said.append(f"note: {card.kind} is not trained by epochs; nothing is in {tensorboard}")
-    show([card], json_lines, heads_table([card]), *said)
+    show([card], json_lines, heads_table([card]), *said, *(f"written: {path}" for path in drawn))
 
 
 @app.command()
@@ -73,31 +102,39 @@ def predict(
     dataset: Annotated[
         str | None, typer.Option(help="Predict the images of this dataset instead.")
     ] = None,
+    coverage: Coverage = None,
+    refuse: Annotated[
+        bool, typer.Option("--refuse-unfamiliar", help="No answer for what is like no training.")
+    ] = False,
     labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
     """Answer for images, and name the ambiguous ones."""
     from icehouse.heads import choose_head, choose_task
     from icehouse.report import predictions_table
-    from icehouse.review import predict_dataset, predict_files
+    from icehouse.review import FlagSettings, predict_dataset, predict_files
     from icehouse.store import Store
 
     if bool(images) == bool(dataset):
         raise UsageError("give image files or folders, or --dataset NAME (one of the two)")
     opened = Store.open(store, labels)
     stored = choose_head(opened, choose_task(opened, task).name, head)
+    settings = FlagSettings(coverage=coverage)
     if dataset:
-        answers = predict_dataset(opened, stored, dataset)
+        answers = predict_dataset(opened, stored, dataset, settings, refuse=refuse)
     else:
         files = [
             file for path in images or [] for file in (_files(path) if path.is_dir() else [path])
         ]
-        answers = predict_files(opened, stored, files)
+        answers = predict_files(opened, stored, files, settings, refuse=refuse)
     wrong = [answer for answer in answers if answer.error is not None]
     if answers and len(wrong) == len(answers):
         raise UsageError(f"none of {len(answers)} can be read; {wrong[0].name}: {wrong[0].error}")
     doubtful = sum(bool(answer.reasons) for answer in answers)
     summary = f"{doubtful} of {len(answers)} images are ambiguous (head {stored.card.name})"
+    if refuse:
+        refused = sum("unfamiliar" in answer.reasons for answer in answers)
+        summary += f"; {refused} got no answer, as they are like none that it was trained on"
     summary += f"; {len(wrong)} could not be read" if wrong else ""
     show(answers, json_lines, predictions_table(answers), summary)
 

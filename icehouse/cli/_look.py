@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from icehouse.cli._app import EncoderName, HeadName, Json, LabelsUrl, StorePath, TaskName, app, show
+from icehouse.cli._app import (
+    Coverage,
+    EncoderName,
+    HeadName,
+    Json,
+    LabelsUrl,
+    StorePath,
+    TaskName,
+    app,
+    show,
+)
 
 
 @app.command()
@@ -27,6 +37,7 @@ def flag(
     min_margin: Annotated[
         float, typer.Option(min=0, max=1, help="Small margin: below this.")
     ] = 0.2,
+    coverage: Coverage = None,
     folds: Annotated[int, typer.Option(min=2, help="For out-of-fold probabilities.")] = 5,
     order: Annotated[str, typer.Option(help="doubt or ambiguity.")] = "doubt",
     top: Annotated[int, typer.Option(min=1, help="Rows in the table and on the sheet.")] = 12,
@@ -45,7 +56,9 @@ def flag(
 
     opened = Store.open(store, labels)
     stored = choose_head(opened, choose_task(opened, task).name, head)
-    settings = FlagSettings(band=band, min_probability=min_probability, min_margin=min_margin)
+    settings = FlagSettings(
+        band=band, min_probability=min_probability, min_margin=min_margin, coverage=coverage
+    )
     report = run(opened, stored, settings, committee=committee, folds=folds, order=order)
     folder = out or f"{store.rstrip('/')}/{stored.card.folder}"
     written = write_flags(report, folder)

@@ -154,12 +154,20 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
         """
         return self.decide(self.predict_proba(X))
 
-    def decide(self, proba: FloatArray) -> AnyArray:
-        """Turn probabilities into what :meth:`predict` returns."""
+    def decide(self, proba: FloatArray, threshold: float | FloatArray | None = None) -> AnyArray:
+        """Turn probabilities into what :meth:`predict` returns.
+
+        Parameters
+        ----------
+        proba : array, shape (n, n_classes)
+        threshold : float or array of float, shape (n_classes,), optional
+            In place of the head's own; an array for multi-label only.
+        """
+        threshold = self.threshold if threshold is None else threshold
         if self.multi_label_:
-            return (proba >= self.threshold).astype(np.int64)
+            return (proba >= threshold).astype(np.int64)
         if len(self.classes_) == 2:
-            return np.asarray(self.classes_[(proba[:, 1] >= self.threshold).astype(np.int64)])
+            return np.asarray(self.classes_[(proba[:, 1] >= threshold).astype(np.int64)])
         return np.asarray(self.classes_[proba.argmax(axis=1)])
 
     @abstractmethod

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import HeadError
+from icehouse.heads._answer import answer
 from icehouse.heads._balance import NONE, VIEWS, named, with_views
 from icehouse.heads._data import TRAIN, LabelledSet
-from icehouse.heads._fit import FitOptions, answer, fit_split, seeded
+from icehouse.heads._fit import FitOptions, fit_split, seeded
 from icehouse.heads._ground import (
     NEAR_DUPLICATE,
     CompareOptions,

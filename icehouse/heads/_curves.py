@@ -10,7 +10,7 @@ import numpy as np
 
 from icehouse.errors import HeadCorrupt
 from icehouse.heads._base import Head
-from icehouse.heads._stored import HeadCard
+from icehouse.heads._card import HeadCard
 from icehouse.store import Store
 
 

@@ -11,10 +11,12 @@ from sklearn.base import clone
 
 from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads._balance import NONE, choose_rows
-from icehouse.heads._base import Head
-from icehouse.heads._calibration import fit_temperature, scale
+from icehouse.heads._base import FloatArray, Head, IntArray
+from icehouse.heads._calibration import fit_calibration
 from icehouse.heads._data import LabelledSet, make_folds, strata_of
 from icehouse.store import IdArray
+
+OUT_OF_FOLD = "out-of-fold"
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,12 @@ class OutOfFold:
     ----------
     ids : array of V32, shape (n,)
     proba : array of float32, shape (n, n_classes)
-        Calibrated by a temperature that was fitted on the other folds.
-    temperature : float
-        Fitted on all folds: for a head that is fitted on everything.
+        Calibrated by what was fitted on the other folds.
     folds : int
     """
 
     ids: IdArray
     proba: npt.NDArray[np.float32]
-    temperature: float
     folds: int
 
 
@@ -45,6 +44,7 @@ def out_of_fold(
     folds: int = 5,
     seed: int = 0,
     balance: str = NONE,
+    calibrate: str = "temperature",
 ) -> OutOfFold:
     """Fit a head once for each fold, and let it judge the images that it has not seen.
 
@@ -61,6 +61,7 @@ def out_of_fold(
     seed : int
     balance : str
         Of the classes of what is fitted to; see :func:`choose_rows`.
+    calibrate : {"temperature", "vector", "isotonic", "none"}
 
     Raises
     ------
@@ -82,22 +83,43 @@ def out_of_fold(
             "leave the class out"
         )
     fold = make_folds(data.ids, strata_of(data), folds, seed)
+    proba = cross_predict(head, data, classes, fold, balance=balance, seed=seed)
+    calibrated = cross_calibrate(calibrate, proba, target_of(data, classes), fold)
+    return OutOfFold(data.ids, calibrated.astype(np.float32), folds)
+
+
+def cross_predict(
+    head: Head,
+    data: LabelledSet,
+    classes: npt.NDArray[Any],
+    fold: IntArray,
+    *,
+    balance: str = NONE,
+    seed: int = 0,
+) -> npt.NDArray[np.float32]:
+    """Return what clones say that are fitted on the other folds, shape (n, n_classes).
+
+    Images of fold -1 take no part, and get 0 for every class.
+    """
     proba = np.zeros((len(data), len(classes)), np.float32)
-    for number in range(folds):
+    for number in np.unique(fold[fold >= 0]):
         held = fold == number
-        chosen = choose_rows(data, ~held, balance, seed)
+        chosen = choose_rows(data, (fold >= 0) & ~held, balance, seed)
         fitted = clone(head).fit(chosen.X, chosen.y, chosen.weight, chosen.groups)
         all_of_them = np.arange(len(classes))
         columns = all_of_them if fitted.multi_label_ else np.searchsorted(classes, fitted.classes_)
-        cells = np.ix_(held, columns)
-        proba[cells] = fitted.predict_proba(data.X[held])
-    target = target_of(data, classes)
+        proba[np.ix_(held, columns)] = fitted.predict_proba(data.X[held])
+    return proba
+
+
+def cross_calibrate(kind: str, proba: FloatArray, target: IntArray, fold: IntArray) -> FloatArray:
+    """Return probabilities calibrated by what was fitted on the other folds."""
     calibrated = np.empty_like(proba)
-    for number in range(folds):
+    for number in np.unique(fold):
         held = fold == number
-        temperature = fit_temperature(proba[~held], target[~held])
-        calibrated[held] = scale(proba[held], temperature, multi_label=target.ndim == 2)
-    return OutOfFold(data.ids, calibrated, fit_temperature(proba, target), folds)
+        calibration = fit_calibration(kind, proba[~held], target[~held])
+        calibrated[held] = calibration(proba[held], multi_label=target.ndim == 2)
+    return calibrated
 
 
 def target_of(data: LabelledSet, classes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -38,6 +38,10 @@ class Metrics:
         where there are none.
     ece : float
         Expected calibration error of the given answer, 15 equal bins (Guo et al. 2017).
+    brier : float or None
+        Mean squared distance of probabilities and truth (Brier 1950), as in scikit-learn: summed
+        over classes, halved for two, and for multi-label the mean over labels. Of the images
+        whose class is known; None where there are none.
     """
 
     n: int
@@ -49,6 +53,7 @@ class Metrics:
     auc_roc: float | None
     log_loss: float | None
     ece: float
+    brier: float | None = None
 
 
 def measure(
@@ -75,12 +80,6 @@ def measure(
         y, predicted, labels=labels, average="macro", zero_division=0
     )
     right = (y == predicted).all(axis=1) if multi_label else y == predicted
-    if multi_label:
-        confidence = np.where(predicted == 1, proba, 1 - proba).reshape(-1)
-        hit = (y == predicted).reshape(-1)
-    else:
-        column = np.searchsorted(classes, predicted)
-        confidence, hit = proba[np.arange(len(y)), column], right
     return Metrics(
         n=len(y),
         top1=float(right.mean()),
@@ -90,8 +89,23 @@ def measure(
         f1=float(f1),
         auc_roc=_auc(y, proba, classes),
         log_loss=_log_loss(y, proba, classes),
-        ece=calibration_error(confidence, hit),
+        ece=calibration_error(*confidences(y, proba, predicted, classes)),
+        brier=_brier(y, proba, classes),
     )
+
+
+def confidences(
+    y: npt.NDArray[Any],
+    proba: npt.NDArray[np.floating[Any]],
+    predicted: npt.NDArray[Any],
+    classes: npt.NDArray[Any],
+) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.bool_]]:
+    """Return the probability of each answer, and whether it is right; see :func:`measure`."""
+    if y.ndim == 2:
+        confidence = np.where(predicted == 1, proba, 1 - proba)
+        return confidence.reshape(-1), (y == predicted).reshape(-1)
+    column = np.searchsorted(classes, predicted)
+    return proba[np.arange(len(y)), column], y == predicted
 
 
 def calibration_error(
@@ -105,9 +119,32 @@ def calibration_error(
     >>> round(calibration_error(sure, np.array([True, True, False, False])), 3)
     0.4
     """
-    bins = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    gap = np.bincount(bins, confidence - hit, minlength=ECE_BINS)
-    return float(np.abs(gap).sum() / len(confidence))
+    bins = calibration_bins(confidence, hit)
+    return sum(n * abs(sure - right) for n, sure, right in bins) / len(confidence)
+
+
+def calibration_bins(
+    confidence: npt.NDArray[np.floating[Any]], hit: npt.NDArray[np.bool_]
+) -> list[list[float]]:
+    """Return count, mean confidence and accuracy of each of 15 equal bins that is not empty."""
+    number = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    count, sure, right = (
+        np.bincount(number, weights, minlength=ECE_BINS) for weights in (None, confidence, hit)
+    )
+    return [
+        [int(count[i]), float(sure[i] / count[i]), float(right[i] / count[i])]
+        for i in np.flatnonzero(count)
+    ]
+
+
+def _brier(y: Any, proba: Any, classes: Any) -> float | None:
+    if y.ndim == 2:
+        return float(np.mean((proba - y) ** 2))
+    known = np.isin(y, classes)
+    if not known.any():
+        return None
+    distance = ((proba[known] - (y[known, None] == classes)) ** 2).sum(axis=1).mean()
+    return float(distance / 2 if len(classes) == 2 else distance)
 
 
 def _top5(y: Any, proba: Any, classes: Any) -> float:

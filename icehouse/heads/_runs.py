@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from icehouse.errors import HeadCorrupt, LookupFailed, UsageError
+from icehouse.heads._card import HeadCard
 from icehouse.heads._metrics import Metrics
-from icehouse.heads._stored import HeadCard
 from icehouse.store import Store, seal_of, sealed, unsealed
 
 FOLDER = "runs"

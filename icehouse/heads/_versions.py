@@ -1,4 +1,4 @@
-"""Which libraries a head was fitted by."""
+"""Which versions of libraries fitted a head."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import importlib.metadata
 LIBRARIES = ("icehouse", "numpy", "scikit-learn", "torch", "xgboost", "xgboost-cpu")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the libraries that are installed, by name."""
+def library_versions() -> dict[str, str]:
+    """Return the versions of those that are installed."""
     found = {}
     for library in LIBRARIES:
         try:

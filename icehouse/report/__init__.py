@@ -14,6 +14,7 @@ from icehouse.report._overview import (
     overview,
 )
 from icehouse.report._progress import EmbedProgress, FitProgress
+from icehouse.report._reliability import write_reliability
 from icehouse.report._runs import run_diff_tables, run_table, runs_tables
 from icehouse.report._sheet import contact_sheet
 from icehouse.report._tables import (
@@ -25,6 +26,7 @@ from icehouse.report._tables import (
     overview_tables,
     predictions_table,
     rehearsal_table,
+    sets_lines,
 )
 from icehouse.report._write_page import PageReport, write_page
 from icehouse.report._zero_shot import zero_shot_tables
@@ -56,10 +58,12 @@ __all__ = [
     "run_diff_tables",
     "run_table",
     "runs_tables",
+    "sets_lines",
     "write_comparison",
     "write_curves",
     "write_events",
     "write_label_counts",
     "write_page",
+    "write_reliability",
     "zero_shot_tables",
 ]

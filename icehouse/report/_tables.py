@@ -117,6 +117,16 @@ def heads_table(cards: Iterable[HeadCard], split: str | None = None) -> Table:
     return table
 
 
+def sets_lines(card: HeadCard) -> list[str]:
+    """Return a line for each split on how far sets hold what was asked of them."""
+    return [
+        f"{name}: {m['covered']:.1%} of {m['n']:,} images are in their set of coverage "
+        f"{card.coverage:.1%}, which holds {m['set_size']:.2f} classes on average"
+        for name, m in card.metrics.items()
+        if "covered" in m
+    ]
+
+
 def flags_table(report: FlagReport, top: int) -> Table:
     """Return the first flagged images."""
     shown = report.flags[:top]
@@ -143,8 +153,10 @@ def counts_table(report: FlagReport) -> Table:
 
 
 def predictions_table(predictions: Sequence[Prediction]) -> Table:
-    """Return answers, the next classes, and why an answer is ambiguous."""
-    table = new_table("predictions", "image", "answer", "p", "next", "ambiguous because")
+    """Return answers, the next classes or the set, and why an answer is ambiguous."""
+    sets = any(each.possible is not None for each in predictions)
+    third = "one of" if sets else "next"
+    table = new_table("predictions", "image", "answer", "p", third, "ambiguous because")
     for each in predictions:
         if each.error is not None:
             table.add_row(escape(each.name), "", "", "", f"[red]{escape(each.error)}[/red]")
@@ -159,7 +171,7 @@ def predictions_table(predictions: Sequence[Prediction]) -> Table:
             f"{escape(each.name)}\n[dim]{each.image_id[:SHORT]}[/dim]",
             _labels(each.predicted),
             " ".join(f"{value:.2f}" for value in p),
-            ", ".join(rest[:4]),
+            _labels(each.possible) if sets else ", ".join(rest[:4]),
             ", ".join(f"{name} {strength:.2f}" for name, strength in each.reasons.items()),
         )
     return table

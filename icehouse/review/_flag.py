@@ -17,6 +17,7 @@ import numpy.typing as npt
 from icehouse.errors import UsageError
 from icehouse.heads import StoredHead, datasets_of, folds_of, list_heads, load_head, training_set
 from icehouse.review import _reasons
+from icehouse.review._beyond import sets_of, unfamiliar
 from icehouse.review._honest import honest_proba
 from icehouse.review._neighbours import Neighbour, near_labelled
 from icehouse.review._reasons import FlagSettings, Reason
@@ -83,7 +84,7 @@ def flag(
     TrainingDataError
         Too few labelled images for the folds.
     UsageError
-        No such order.
+        No such order, or a coverage of a head that has no scores for sets.
     """
     if order not in (DOUBT, AMBIGUITY):
         raise UsageError(f"flags are ordered by {DOUBT} or {AMBIGUITY}, not by {order!r}")
@@ -93,6 +94,9 @@ def flag(
     votes = _votes(store, others, images, stored, folds)
     found = near_labelled(store, stored, images.features, settings.neighbours)
     reasons = _all_reasons(stored, images, votes, found.shares, settings)
+    reasons += sets_of(stored, images.proba, settings)[1]
+    if far := unfamiliar(store, stored, images.features):
+        reasons.append(far)
     evidence = [images.proba, found.shares, *([np.mean(votes, axis=0)] if votes else [])]
     doubt = np.mean([_reasons.contradiction(e, images.given) for e in evidence], axis=0)
     flagged = np.any([reason.counts for reason in reasons], axis=0)
@@ -100,7 +104,7 @@ def flag(
         -doubt
         if order == DOUBT
         else _reasons.draw_distance(
-            images.proba, stored.head.threshold, multi_label=stored.head.multi_label_
+            images.proba, stored.threshold, multi_label=stored.head.multi_label_
         )
     )
     rows = np.flatnonzero(flagged)[np.argsort(rank[flagged], kind="stable")]
@@ -131,7 +135,7 @@ def _judge(store: Store, stored: StoredHead, folds: int) -> _Judged:
     rows = np.flatnonzero(positions(features.ids, scope) >= 0)
     features = FeatureMatrix(features.encoder_id, features.ids[rows], features.vectors[rows])
     proba, folded = honest_proba(stored, honest, features)
-    answered = _indicator(stored, stored.head.decide(proba))
+    answered = _indicator(stored, stored.decide(proba))
     at = positions(features.ids, data.ids)
     given = np.where((at >= 0)[:, None], _indicator(stored, data.y)[at], answered)
     return _Judged(features.ids, features, proba, at >= 0, given, answered, folded)
@@ -173,7 +177,7 @@ def _votes(
     votes = []
     for other in others:
         proba, _ = honest_proba(other, folds_of(store, other, folds=folds), images.features)
-        votes.append(_indicator(stored, other.head.decide(proba)))
+        votes.append(_indicator(stored, other.decide(proba)))
     return votes
 
 
@@ -186,7 +190,7 @@ def _all_reasons(
 ) -> list[Reason]:
     head = stored.head
     reasons = _reasons.uncertainty(
-        images.proba, head.threshold, settings, multi_label=head.multi_label_
+        images.proba, stored.threshold, settings, multi_label=head.multi_label_
     )
     label = _reasons.label_unlikely(
         images.proba, images.given, settings, multi_label=head.multi_label_

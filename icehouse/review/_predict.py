@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from icehouse.errors import UsageError
 from icehouse.heads import StoredHead
+from icehouse.review._beyond import sets_of, unfamiliar
 from icehouse.review._query import vectors_of
 from icehouse.review._reasons import FlagSettings, uncertainty
 from icehouse.store import FeatureMatrix, Store, ids_from_arrow, positions
@@ -25,11 +27,15 @@ class Prediction:
     image_id : str
         Hexadecimal; empty for an error.
     predicted : tuple of str
+        Also empty where an answer was refused.
     probabilities : dict
         By class, falling; calibrated.
     reasons : dict
         Why it is ambiguous: strength by reason; empty where it is not.
     error : str or None
+    possible : tuple of str or None
+        The set of classes that holds the right one as often as was asked, the most probable
+        first; None where no coverage was asked.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Prediction:
     probabilities: dict[str, float]
     reasons: dict[str, float]
     error: str | None = None
+    possible: tuple[str, ...] | None = None
 
 
 def predict_files(
@@ -45,17 +52,34 @@ def predict_files(
     stored: StoredHead,
     paths: Sequence[Path],
     settings: FlagSettings | None = None,
+    *,
+    refuse: bool = False,
 ) -> list[Prediction]:
     """Predict files; they are not stored.
+
+    Parameters
+    ----------
+    store : Store
+    stored : StoredHead
+    paths : sequence of Path
+    settings : FlagSettings, optional
+    refuse : bool
+        Give no answer for images that are unfamiliar.
 
     Returns
     -------
     list of Prediction
         One for each path, in their order; a file that is no picture has an error.
+
+    Raises
+    ------
+    UsageError
+        What is asked for takes more than an earlier version kept of the head.
     """
     found = vectors_of(store, stored.card.encoder_id, paths)
     names = [str(path) for path in found.paths]
-    made = dict(zip(names, _predict(stored, found.features, names, settings), strict=True))
+    predicted = _predict(store, stored, found.features, names, settings, refuse)
+    made = dict(zip(names, predicted, strict=True))
     wrong = {
         str(path): Prediction(str(path), "", (), {}, {}, str(error))
         for path, error in found.errors.items()
@@ -65,9 +89,17 @@ def predict_files(
 
 
 def predict_dataset(
-    store: Store, stored: StoredHead, dataset: str, settings: FlagSettings | None = None
+    store: Store,
+    stored: StoredHead,
+    dataset: str,
+    settings: FlagSettings | None = None,
+    *,
+    refuse: bool = False,
 ) -> list[Prediction]:
-    """Predict the images of a dataset from their stored features, in the order of their keys."""
+    """Predict the images of a dataset from their stored features, in the order of their keys.
+
+    See :func:`predict_files`.
+    """
     rows = store.catalog.rows(dataset, ["key", "image_id"])
     rows = rows.filter(rows["image_id"].is_valid()).sort_by("key")
     features = store.features(stored.card.encoder_id).load()
@@ -76,35 +108,44 @@ def predict_dataset(
     names = [key for key, at in zip(rows["key"].to_pylist(), where, strict=True) if at >= 0]
     where = where[where >= 0]
     chosen = FeatureMatrix(features.encoder_id, features.ids[where], features.vectors[where])
-    return _predict(stored, chosen, names, settings)
+    return _predict(store, stored, chosen, names, settings, refuse)
 
 
 def _predict(
+    store: Store,
     stored: StoredHead,
     features: FeatureMatrix,
     names: Sequence[str],
     settings: FlagSettings | None,
+    refuse: bool,
 ) -> list[Prediction]:
+    far = unfamiliar(store, stored, features)
+    if refuse and far is None and len(features):
+        raise UsageError(
+            f"it is not known how far images lay from each other that head {stored.card.name!r} "
+            "was trained on, or they are gone. Fit it again: icehouse fit-head "
+            f"--head {stored.card.kind} --task {stored.card.task}"
+        )
     if not len(features):
         return []
-    proba = stored.predict_proba(features)
-    reasons = uncertainty(
-        proba,
-        stored.head.threshold,
-        settings or FlagSettings(),
-        multi_label=stored.head.multi_label_,
-    )
+    settings = settings or FlagSettings()
+    proba, multi_label = stored.predict_proba(features), stored.head.multi_label_
+    inside, reasons = sets_of(stored, proba, settings)
+    reasons += uncertainty(proba, stored.threshold, settings, multi_label=multi_label)
+    reasons += [far] if far else []
     answers = stored.answers(proba)
     classes = stored.card.classes
+    order = np.argsort(-proba, axis=1, kind="stable")
     return [
         Prediction(
             name=name,
             image_id=features.ids[row].tobytes().hex(),
-            predicted=answers[row],
-            probabilities={
-                classes[i]: float(proba[row, i]) for i in np.argsort(-proba[row], kind="stable")
-            },
+            predicted=() if refuse and far and far.counts[row] else answers[row],
+            probabilities={classes[i]: float(proba[row, i]) for i in order[row]},
             reasons={r.name: float(r.strength[row]) for r in reasons if r.counts[row]},
+            possible=None
+            if inside is None
+            else tuple(classes[i] for i in order[row] if inside[row, i]),
         )
         for row, name in enumerate(names)
     ]

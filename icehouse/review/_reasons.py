@@ -23,6 +23,9 @@ ENTROPY = "high-entropy"
 LABEL = "label-unlikely"
 HEADS = "heads-disagree"
 NEIGHBOURS = "neighbours-disagree"
+SEVERAL = "several-classes"
+NONE = "no-class"
+UNFAMILIAR = "unfamiliar"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class FlagSettings:
         Label unlikely: another class is more probable than the given one by this much.
     neighbours : int
         Nearest labelled images that are asked.
+    coverage : float or None
+        Several classes, no class: in the set that holds the right one as often as this. None: as
+        asked when the head was fitted, or no sets.
     """
 
     band: float = 0.1
@@ -54,6 +60,7 @@ class FlagSettings:
     min_disagreement: float = 0.5
     label_margin: float = 0.2
     neighbours: int = 5
+    coverage: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class Reason:
 
 
 def uncertainty(
-    proba: FloatArray, threshold: float, settings: FlagSettings, *, multi_label: bool
+    proba: FloatArray, threshold: float | FloatArray, settings: FlagSettings, *, multi_label: bool
 ) -> list[Reason]:
     """Return the reasons that lie in the probabilities alone.
 
@@ -83,8 +90,8 @@ def uncertainty(
     ----------
     proba : array, shape (n, n_classes)
         Calibrated, and out-of-fold where the image took part in training.
-    threshold : float
-        Of the second of two classes, or of each label.
+    threshold : float or array of float, shape (n_classes,)
+        Of the second of two classes, or of labels.
     settings : FlagSettings
     multi_label : bool
     """
@@ -107,7 +114,9 @@ def uncertainty(
     ]
 
 
-def draw_distance(proba: FloatArray, threshold: float, *, multi_label: bool) -> FloatArray:
+def draw_distance(
+    proba: FloatArray, threshold: float | FloatArray, *, multi_label: bool
+) -> FloatArray:
     """Return how far an answer is from being another one, shape (n,).
 
     For two classes and multi-label the distance to the threshold, else the margin.
@@ -155,6 +164,23 @@ def label_unlikely(
     else:
         strength = proba.max(axis=1) - (proba * given).sum(axis=1)
     return Reason(LABEL, strength, strength >= settings.label_margin)
+
+
+def set_reasons(proba: FloatArray, inside: BoolArray) -> list[Reason]:
+    """Return the reasons that lie in sets of classes, for classes that exclude each other.
+
+    Parameters
+    ----------
+    proba : array, shape (n, n_classes)
+    inside : array of bool, shape (n, n_classes)
+        Which classes are in the set.
+    """
+    size = inside.sum(axis=1)
+    more = np.clip(size - 1, 0, None) / (proba.shape[1] - 1)
+    return [
+        Reason(SEVERAL, more, size > 1),
+        Reason(NONE, np.where(size == 0, 1 - proba.max(axis=1), 0.0), size == 0),
+    ]
 
 
 def contradiction(evidence: FloatArray, given: npt.NDArray[Any]) -> FloatArray:

@@ -1,13 +1,19 @@
-"""One temperature: found where there is one, cautious where there is little to go by."""
+"""Calibrations: what each can mend, and that few images do no harm."""
 
 from __future__ import annotations
+
+import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from icehouse.heads import fit_temperature, scale
+from icehouse.heads import fit_calibration, fit_temperature, scale
+from icehouse.heads._calibration import CALIBRATIONS, read_calibration
 from icehouse.heads._metrics import calibration_error
+
+every_kind = pytest.mark.parametrize("kind", CALIBRATIONS)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -19,138 +25,163 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-logits))
 
 
-def draw(temperature: float, n: int = 20_000, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities that are honest once their logits are divided by the temperature."""
-    random = np.random.default_rng(0)
+def draw(bend, n: int = 4_000, classes: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Honest probabilities, bent, and what came out of the honest ones."""
+    random = np.random.default_rng(seed)
     logits = 1.5 * random.normal(size=(n, classes))
     honest = softmax(logits)
     target = (honest.cumsum(axis=1) < random.random((n, 1))).sum(axis=1)
-    return softmax(logits * temperature), target
+    return bend(logits), target
 
 
-def draw_labels(temperature: float, n: int = 5_000) -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(0)
-    logits = 1.5 * random.normal(size=(n, 4))
-    target = (random.random((n, 4)) < sigmoid(logits)).astype(np.int64)
-    return sigmoid(logits * temperature), target
+def draw_labels(bend, n: int = 4_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    logits = 1.5 * random.normal(size=(n, 3))
+    return bend(logits), (random.random((n, 3)) < sigmoid(logits)).astype(np.int64)
 
 
-# Finding it
+def biased(logits: np.ndarray) -> np.ndarray:
+    """One class is said too often and another too rarely, which no one temperature mends."""
+    return softmax(1.5 * logits + [1.5, 0.0, -1.0])
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 3.5])
-@pytest.mark.parametrize("classes", [2, 4])
-def test_the_temperature_of_synthetic_logits_is_recovered(temperature, classes):
-    proba, target = draw(temperature, classes=classes)
-    assert fit_temperature(proba, target) == pytest.approx(temperature, rel=0.05)
+def biased_labels(logits: np.ndarray) -> np.ndarray:
+    return sigmoid(logits * [1.0, 2.5, 0.6] + [1.5, 0.0, -1.0])
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_the_temperature_of_synthetic_multi_label_logits_is_recovered(temperature):
-    proba, target = draw_labels(temperature)
-    assert fit_temperature(proba, target) == pytest.approx(temperature, rel=0.05)
+def wavy_labels(logits: np.ndarray) -> np.ndarray:
+    """Rises with the truth, but in no straight line of log-odds."""
+    return sigmoid(np.sign(logits) * logits**2 + 0.5)
 
 
-def test_float32_probabilities_give_the_same_temperature():
-    proba, target = draw(2.5)
-    single = fit_temperature(proba.astype(np.float32), target)
-    assert single == pytest.approx(fit_temperature(proba, target), rel=1e-4)
+def error(proba: np.ndarray, target: np.ndarray) -> float:
+    """Calibration error over all classes, of each against the rest."""
+    truth = target if target.ndim == 2 else target[:, None] == np.arange(proba.shape[1])
+    return float(
+        np.mean([calibration_error(p, t == 1) for p, t in zip(proba.T, truth.T, strict=True)])
+    )
 
 
-def test_calibrated_probabilities_are_more_honest_than_before():
-    proba, target = draw(3.0)
-    fitted, fresh = slice(0, 10_000), slice(10_000, None)
-    calibrated = scale(proba[fresh], fit_temperature(proba[fitted], target[fitted]))
-    hit = proba[fresh].argmax(axis=1) == target[fresh]
-    before = calibration_error(proba[fresh].max(axis=1), hit)
-    after = calibration_error(calibrated.max(axis=1), hit)
-    assert before > 0.15
-    assert after < 0.02
-    assert log_loss(target[fresh], calibrated) < log_loss(target[fresh], proba[fresh])
+# What each can mend
+
+
+def test_a_vector_mends_what_is_said_too_often_where_a_temperature_cannot():
+    (proba, target), (fresh, truth) = draw(biased), draw(biased, seed=1)
+    vector = fit_calibration("vector", proba, target)(fresh)
+    one = fit_calibration("temperature", proba, target)(fresh)
+    assert error(one, truth) > 0.06
+    assert error(vector, truth) < 0.03
+    assert log_loss(truth, vector) < log_loss(truth, one) - 0.05
+
+
+def test_a_vector_finds_the_numbers_of_each_label():
+    proba, target = draw_labels(biased_labels, n=20_000)
+    found = fit_calibration("vector", proba, target)
+    np.testing.assert_allclose(found.scales, [1.0, 0.4, 1 / 0.6], rtol=0.1)
+    np.testing.assert_allclose(found.shifts, [-1.5, 0.0, 1 / 0.6], atol=0.15)
+
+
+def test_isotonic_mends_what_no_straight_line_does():
+    (proba, target), (fresh, truth) = draw_labels(wavy_labels), draw_labels(wavy_labels, seed=1)
+    curve = fit_calibration("isotonic", proba, target)(fresh, multi_label=True)
+    line = fit_calibration("vector", proba, target)(fresh, multi_label=True)
+    assert error(curve, truth) < 0.03 < error(line, truth)
+
+
+def test_isotonic_of_several_classes_is_normed():
+    (proba, target), (fresh, truth) = draw(biased), draw(biased, seed=1)
+    found = fit_calibration("isotonic", proba, target)(fresh)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert error(found, truth) < error(fresh, truth) / 3
+
+
+def test_none_changes_nothing():
+    proba, target = draw(biased)
+    assert fit_calibration("none", proba, target)(proba) is proba
+
+
+def test_the_temperature_is_the_temperature():
+    proba, target = draw(biased)
+    found = fit_calibration("temperature", proba, target)
+    assert found.temperature == fit_temperature(proba, target)
+    np.testing.assert_array_equal(found(proba), scale(proba, found.temperature))
 
 
 # With little to go by
 
 
-@pytest.mark.parametrize("shape", [(0, 3), (0,)])
-def test_nothing_to_learn_from_leaves_probabilities_as_they_are(shape):
-    target = np.zeros(shape, np.int64)
-    assert fit_temperature(np.zeros((0, 3)), target) == 1.0
+@pytest.mark.parametrize("seed", range(5))
+def test_by_fifteen_images_a_vector_is_about_as_good_as_the_temperature(seed):
+    def honest(logits: np.ndarray) -> np.ndarray:
+        return softmax(2 * logits)
+
+    proba, target = draw(honest, n=15, seed=seed)
+    fresh, truth = draw(honest, seed=100)
+    one, vector = (fit_calibration(k, proba, target)(fresh) for k in ("temperature", "vector"))
+    assert log_loss(truth, vector) < log_loss(truth, one) + 0.02
 
 
-@pytest.mark.parametrize("n", [1, 5, 15])
-def test_a_few_images_all_answered_rightly_do_not_make_certain(n):
-    proba = np.tile([0.9, 0.06, 0.04], (n, 1))
-    temperature = fit_temperature(proba, np.zeros(n, np.int64))
-    assert 0.4 < temperature < 1
-    assert scale(proba, temperature).max() < 0.998
+def test_a_class_that_no_image_held_out_has_is_not_wiped_out():
+    proba, target = draw(softmax, n=15)
+    target[target == 2] = 0
+    for kind in ("vector", "isotonic"):
+        found = fit_calibration(kind, proba, target)(np.array([[0.05, 0.05, 0.9]]))
+        assert found.argmax() == 2
 
 
-def test_a_few_images_all_answered_wrongly_do_not_make_clueless():
-    proba = np.tile([0.9, 0.06, 0.04], (5, 1))
-    temperature = fit_temperature(proba, np.ones(5, np.int64))
-    assert 1 < temperature < 4
+def test_isotonic_is_no_surer_than_its_number_of_images_allows():
+    proba = np.array([[0.9, 0.1]] * 5 + [[0.2, 0.8]] * 5)
+    found = fit_calibration("isotonic", proba, np.repeat([0, 1], 5))
+    assert found(proba).max() == pytest.approx(11 / 12)
+    assert found(np.array([[1.0, 0.0]])).max() == pytest.approx(11 / 12)
 
 
-@pytest.mark.parametrize("right", [True, False])
-def test_however_much_is_said_the_temperature_stays_within_bounds(right):
-    proba = np.tile([0.6, 0.4], (100_000, 1))
-    temperature = fit_temperature(proba, np.full(100_000, 0 if right else 1))
-    assert np.exp(-3) <= temperature <= np.exp(3)
+@every_kind
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_without_images_probabilities_stay_as_they_are(kind, multi_label):
+    target = np.zeros((0, 3) if multi_label else 0, np.int64)
+    found = fit_calibration(kind, np.zeros((0, 3)), target)
+    proba, _ = (draw_labels(sigmoid) if multi_label else draw(softmax))[:2]
+    np.testing.assert_allclose(found(proba, multi_label=multi_label), proba, atol=1e-6)
+    assert found.kind == kind
 
 
-def test_certain_probabilities_do_no_harm():
+@every_kind
+def test_certainty_does_no_harm(kind):
     proba = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], np.float32)
-    temperature = fit_temperature(proba, np.array([0, 1, 1]))
-    assert np.isfinite(temperature)
-    assert np.isfinite(scale(proba, temperature)).all()
-    multi = fit_temperature(proba, np.array([[1, 0], [0, 1], [0, 1]]))
-    assert np.isfinite(scale(proba, multi, multi_label=True)).all()
+    found = fit_calibration(kind, proba, np.array([0, 1, 1]))
+    assert np.isfinite(found(proba)).all()
+    several = fit_calibration(kind, proba, np.array([[1, 0], [0, 1], [0, 1]]))
+    assert np.isfinite(several(proba, multi_label=True)).all()
 
 
-# Applying it
+# What all promise
 
 
-@pytest.mark.parametrize("temperature", [0.05, 0.5, 1.0, 2.0, 20.0])
-def test_the_most_probable_class_stays_so(temperature):
-    proba, _ = draw(2.0, n=1000)
-    scaled = scale(proba, temperature)
-    assert (scaled.argmax(axis=1) == proba.argmax(axis=1)).all()
-    np.testing.assert_allclose(scaled.sum(axis=1), 1)
+@every_kind
+def test_it_comes_back_from_json(kind):
+    proba, target = draw(biased, n=200)
+    found = fit_calibration(kind, proba, target)
+    again = read_calibration(json.loads(json.dumps(asdict(found))))
+    assert again == found
+    np.testing.assert_array_equal(again(proba), found(proba))
 
 
-@pytest.mark.parametrize("temperature", [0.05, 0.5, 1.0, 2.0, 20.0])
-@pytest.mark.parametrize("multi_label", [False, True])
-def test_a_half_stays_a_half(temperature, multi_label):
-    proba = np.full((1, 2), 0.5, np.float32)
-    assert scale(proba, temperature, multi_label=multi_label).tolist() == [[0.5, 0.5]]
+@every_kind
+def test_rows_add_up_to_1_and_labels_lie_between_0_and_1(kind):
+    proba, target = draw(biased, n=300)
+    np.testing.assert_allclose(fit_calibration(kind, proba, target)(proba).sum(axis=1), 1)
+    proba, target = draw_labels(biased_labels, n=300)
+    found = fit_calibration(kind, proba, target)(proba, multi_label=True)
+    assert found.min() >= 0
+    assert found.max() <= 1
 
 
-@pytest.mark.parametrize("temperature", [0.5, 2.0])
-def test_an_answer_at_the_threshold_of_a_half_does_not_change_sides(temperature):
-    positive = np.random.default_rng(0).random(1000)
-    binary = np.stack([1 - positive, positive], axis=1)
-    for multi_label in (False, True):
-        scaled = scale(binary, temperature, multi_label=multi_label)
-        assert ((scaled[:, 1] >= 0.5) == (positive >= 0.5)).all()
-
-
-def test_it_is_the_softmax_of_the_logits_divided_by_the_temperature():
-    logits = np.random.default_rng(0).normal(size=(50, 5))
-    np.testing.assert_allclose(scale(softmax(logits), 1.7), softmax(logits / 1.7))
-    np.testing.assert_allclose(scale(sigmoid(logits), 1.7, multi_label=True), sigmoid(logits / 1.7))
-
-
-@pytest.mark.parametrize("multi_label", [False, True])
-def test_a_temperature_of_1_changes_nothing(multi_label):
-    proba, _ = draw(2.0, n=100)
-    np.testing.assert_allclose(scale(proba, 1.0, multi_label=multi_label), proba, atol=1e-6)
-
-
-def test_above_1_softens_and_below_1_sharpens():
-    proba = np.array([[0.7, 0.2, 0.1]])
-    assert scale(proba, 2.0).max() < 0.7 < scale(proba, 0.5).max()
-    labels = np.array([[0.7, 0.2]])
-    soft, sharp = (scale(labels, t, multi_label=True) for t in (2.0, 0.5))
-    assert soft[0, 0] < 0.7 < sharp[0, 0]
-    assert soft[0, 1] > 0.2 > sharp[0, 1]
+@every_kind
+def test_two_classes_are_each_others_complement_and_keep_their_order(kind):
+    random = np.random.default_rng(0)
+    positive = random.random(500)
+    proba = np.stack([1 - positive, positive], axis=1)
+    target = (random.random(500) < positive**2).astype(np.int64)
+    found = fit_calibration(kind, proba, target)(proba)
+    assert (np.diff(found[np.argsort(positive), 1]) >= -1e-12).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -23,6 +23,7 @@ from icehouse.heads import (
     load_labelled,
     make_head,
     measure,
+    out_of_fold,
     training_set,
 )
 
@@ -33,7 +34,7 @@ FEW = {
     "xgboost": {"n_estimators": 10},
     "knn": {},
 }
-NUMBERS = {"n", "top1", "top5", "precision", "recall", "f1", "auc_roc", "log_loss", "ece"}
+NUMBERS = {"n", "top1", "top5", "precision", "recall", "f1", "auc_roc", "log_loss", "ece", "brier"}
 
 
 @pytest.fixture
@@ -57,7 +58,8 @@ def test_pictures_in_class_folders_become_a_head(embedded, kind):
     assert card.encoder_id == choose_encoder(embedded)
     assert card.classes == ("disc", "stripes")
     assert card.settings == make_head(kind).get_params()
-    assert 0 < card.temperature < 20
+    assert card.calibration.kind == "temperature"
+    assert 0 < card.calibration.temperature < 20
     assert card.seconds > 0
     assert card.notes == ()
     assert card.training["images"] == {"test": 4, "train": 32, "val": 4}
@@ -119,8 +121,9 @@ def test_the_temperature_is_fitted_on_the_validation_split(filled):
     val = data.split == "val"
     raw = stored.head.predict_proba(data.X[val])
     target = np.searchsorted(stored.classes, data.y[val])
-    assert card.temperature == pytest.approx(fit_temperature(raw, target))
-    assert abs(card.temperature - 1) > 0.01
+    assert card.calibration.temperature == pytest.approx(fit_temperature(raw, target))
+    assert abs(card.calibration.temperature - 1) > 0.01
+    assert card.held_out == {"from": "val", "images": int(val.sum())}
 
 
 def test_validation_images_of_classes_that_do_not_train_are_not_calibrated_on(fill, shapes, photo):
@@ -131,13 +134,20 @@ def test_validation_images_of_classes_that_do_not_train_are_not_calibrated_on(fi
     alone = fit_head(
         fill(without, dataset="alone"), "logistic", options=FitOptions(dataset="alone")
     )
-    assert card.temperature == alone.temperature
+    assert card.calibration == alone.calibration
     assert card.metrics["val"]["n"] == 10
 
 
-def test_without_validation_images_nothing_is_calibrated(filled):
+def test_without_validation_images_the_training_split_is_judged_out_of_fold(filled):
     card = fit_head(filled, "logistic", options=FitOptions(fractions=Fractions(0.8, 0.0, 0.2)))
-    assert card.temperature == 1.0
+    assert card.held_out == {"from": "out-of-fold", "images": 72}
+    data = training_set(filled, card)
+    train = data.split == "train"
+    some = replace(data, ids=data.ids[train], X=data.X[train], y=data.y[train])
+    stored = load_head(filled, "shapes", "logistic")
+    raw = out_of_fold(stored.head, some, stored.classes, calibrate="none").proba
+    target = np.searchsorted(stored.classes, some.y)
+    assert card.calibration.temperature == pytest.approx(fit_temperature(raw, target))
     assert list(card.metrics) == ["train", "test"]
     assert card.training["fractions"] == {"train": 0.8, "val": 0.0, "test": 0.2}
 
@@ -164,7 +174,7 @@ def test_the_same_seed_gives_the_same_head(filled, kind):
     second = fit_head(filled, kind, FEW[kind], FitOptions(seed=3, name="two"))
     assert first.weights_sha256 == second.weights_sha256
     assert first.metrics == second.metrics
-    assert first.temperature == second.temperature
+    assert first.calibration == second.calibration
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -44,7 +44,6 @@ def test_every_fold_is_judged_and_calibrated_by_the_others(kind, data):
         held = fold == number
         temperature = fit_temperature(raw[~held], target[~held])
         np.testing.assert_allclose(found.proba[held], scale(raw[held], temperature), atol=1e-6)
-    assert found.temperature == pytest.approx(fit_temperature(raw, target))
     assert found.folds == 3
     assert (found.ids == data.ids).all()
     assert found.proba.shape == (90, 3)
@@ -114,8 +113,10 @@ def test_its_own_label_reaches_an_image_only_through_a_slight_change_of_temperat
 
 
 def test_a_head_that_is_too_sure_is_softened(data):
-    found = out_of_fold(make_head("logistic", {"C": 100.0}), data, NAMES, folds=3)
-    assert found.temperature > 1.3
+    head = make_head("logistic", {"C": 100.0})
+    found = out_of_fold(head, data, NAMES, folds=3)
+    raw = out_of_fold(head, data, NAMES, folds=3, calibrate="none")
+    assert raw.proba.max(axis=1).mean() > found.proba.max(axis=1).mean() + 0.05
     right = (NAMES[found.proba.argmax(axis=1)] == data.y).mean()
     assert found.proba.max(axis=1).mean() == pytest.approx(right, abs=0.1)
 
@@ -167,7 +168,6 @@ def test_multi_label_sets_are_judged_label_by_label(labelled):
     assert found.proba.shape == (120, 3)
     predicted = found.proba >= 0.5
     assert (predicted[:, :2] == y[:, :2]).mean() > 0.8
-    assert found.temperature > 0
 
 
 # How many

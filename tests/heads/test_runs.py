@@ -12,6 +12,7 @@ from icehouse.heads import (
     KINDS,
     FitOptions,
     Fractions,
+    StoredHead,
     diff_runs,
     find_run,
     fit_head,
@@ -305,5 +306,6 @@ def test_no_image_id_is_in_a_run(filled, kind):
 
 def test_a_head_that_is_only_saved_makes_no_run(filled):
     card = fit_head(filled, "logistic")
-    save_head(filled, replace(card, name="copy"), load_head(filled, "shapes", "logistic").head)
+    head = load_head(filled, "shapes", "logistic").head
+    save_head(filled, StoredHead(replace(card, name="copy"), head))
     assert len(paths(filled)) == 1

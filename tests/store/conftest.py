@@ -21,7 +21,7 @@ import pytest
 import icehouse
 from icehouse.embedder import EmbedReport, embed, list_source
 from icehouse.heads import FitOptions, fit_head, list_heads, load_head
-from icehouse.heads._stored import load_folds
+from icehouse.heads._stored_folds import load_folds
 from icehouse.store import Store
 
 PASSWORD = "Mammoth-7"

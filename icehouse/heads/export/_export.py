@@ -14,7 +14,8 @@ from icehouse import __version__
 from icehouse.embedder import OnnxEncoder, encoder_to_onnx, similarity
 from icehouse.errors import ExportError, MissingExtra
 from icehouse.heads._base import AnyArray
-from icehouse.heads._stored import HeadCard, StoredHead
+from icehouse.heads._card import HeadCard
+from icehouse.heads._stored import StoredHead
 from icehouse.heads.export._calibrate import calibrated
 from icehouse.heads.export._graph import FLOAT, FLOAT16, Graph, extend, library, start
 from icehouse.heads.export._kinds import EXPORTED
@@ -209,7 +210,7 @@ def _metadata(stored: StoredHead, spec: dict[str, Any]) -> dict[str, str]:
         "head": card.name,
         "kind": card.kind,
         "classes": json.dumps(card.classes, ensure_ascii=False),
-        "threshold": repr(float(stored.head.threshold)),
+        "threshold": json.dumps(np.asarray(stored.threshold).tolist()),
         "answer": _answer(stored),
         "encoder_id": card.encoder_id,
         "preprocess": json.dumps(spec.get("preprocess")),
@@ -219,7 +220,7 @@ def _metadata(stored: StoredHead, spec: dict[str, Any]) -> dict[str, str]:
 
 def _answer(stored: StoredHead) -> str:
     if stored.head.multi_label_:
-        return "every class from the threshold on"
+        return "every class from its threshold on"
     if len(stored.card.classes) == 2:
         return "the second class from the threshold on, else the first"
     return "the most probable class"

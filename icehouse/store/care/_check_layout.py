@@ -17,7 +17,7 @@ LAYOUT = re.compile(
     | labels\.sqlite(-journal|-wal|-shm)?
     | catalog/[^/]+/\d{8}[-_][0-9a-f]{12}\.parquet
     | features/[^/]+/((encoder|views)\.json|canary\.npy|[^/]+\.parquet|_forgotten/[^/]+\.parquet)
-    | heads/[^/]+/[^/]+/(head\.json|metrics\.json|weights-[0-9a-f]{16}\.safetensors
+    | heads/[^/]+/[^/]+/(head\.json|metrics\.json|reliability\.png|weights-[0-9a-f]{16}\.safetensors
                         |curves(-[0-9a-f]{16}\.json|\.png)
                         |oof(-[0-9a-f]{16})?\.parquet|flags\.(parquet|csv|jsonl|png))
     | runs/[^/]+/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16}\.json

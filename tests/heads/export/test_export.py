@@ -14,6 +14,7 @@ import pytest
 
 from icehouse.errors import ExportError
 from icehouse.heads import KINDS, FitOptions, StoredHead, export_head, fit_head, load_head
+from icehouse.heads._calibration import Temperature, Uncalibrated, Vector
 from icehouse.heads.export import _export
 from icehouse.heads.export._trees import _rounded_down
 from icehouse.store import FeatureMatrix, Store
@@ -68,11 +69,26 @@ def test_a_head_as_onnx_gives_our_probabilities(filled, kind, task, tmp_path):
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("temperature", [0.1, 5.0, 20.0])
-def test_probabilities_are_calibrated(filled, kind, task, temperature, tmp_path):
+@pytest.mark.parametrize(
+    "calibration",
+    [Temperature(0.1), Temperature(5.0), Temperature(20.0), Uncalibrated(), "vector"],
+    ids=str,
+)
+def test_probabilities_are_calibrated(filled, kind, task, calibration, tmp_path):
     stored = fitted(filled, kind, task)
-    stored = StoredHead(replace(stored.card, temperature=temperature), stored.head)
+    if calibration == "vector":
+        classes = len(stored.card.classes)
+        calibration = Vector((0.5, 2.0, 1.5)[:classes], (0.5, -1.0, 0.0)[:classes])
+    stored = StoredHead(replace(stored.card, calibration=calibration), stored.head)
     assert export_head(filled, stored, str(tmp_path / "head.onnx")).difference <= 1e-4
+
+
+def test_isotonic_curves_are_refused(filled, tmp_path):
+    fit_head(filled, "logistic", None, FitOptions(task="two classes", calibrate="isotonic"))
+    stored = load_head(filled, "two classes", "logistic")
+    with pytest.raises(ExportError, match="Fit it with --calibrate vector or temperature"):
+        export_head(filled, stored, str(tmp_path / "head.onnx"))
+    assert not list(tmp_path.glob("*.onnx"))
 
 
 def test_any_number_of_rows_can_be_asked_for(filled, tmp_path):
@@ -125,7 +141,7 @@ def test_the_file_says_what_its_numbers_mean(filled, task, tmp_path):
     assert said["answer"] == {
         "two classes": "the second class from the threshold on, else the first",
         "three classes": "the most probable class",
-        "several labels": "every class from the threshold on",
+        "several labels": "every class from its threshold on",
     }[task]  # fmt: skip
     assert model.ir_version == 8
     assert {each.domain: each.version for each in model.opset_import} == {"": 17, "ai.onnx.ml": 3}

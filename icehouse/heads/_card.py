@@ -1,0 +1,107 @@
+"""What there is to know of a fitted head but for its weights, and ``head.json``, its file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from icehouse.errors import HeadCorrupt, LookupFailed
+from icehouse.heads._calibration import Calibration, Temperature, read_calibration
+from icehouse.store import Store
+
+
+@dataclass(frozen=True)
+class HeadCard:
+    """What there is to know of a fitted head, but for its weights.
+
+    Attributes
+    ----------
+    name, kind, task, task_kind, encoder_id : str
+    settings : dict
+        Parameters of the head.
+    classes : tuple of str
+        Columns of its probabilities.
+    calibration : Calibration
+        Of its probabilities.
+    training : dict
+        Digest of identities, labels and split; images on each side; dataset; seed.
+    versions : dict
+        Of the libraries that fitted it.
+    fitted_at : str
+        ISO 8601, UTC.
+    seconds : float
+    metrics : dict
+        By split, as :class:`Metrics`; with a coverage also "covered", the share of images whose
+        set holds their labels, and "set_size", how many classes a set holds on average.
+    reliability : dict
+        By split, what a calibration error is made of: for each bin of confidence the answers in
+        it, their mean confidence, and the share that is right.
+    notes : tuple of str
+    thresholds : tuple of float
+        That were chosen: of the second of two classes, or of each label. Else empty.
+    held_out : dict
+        What they, the calibration and sets were found on: "from" ("val" or "out-of-fold") and
+        "images". Empty where there was nothing.
+    coverage : float or None
+        Of sets, where none other is asked for.
+    weights : str
+        File name; empty before it is saved.
+    weights_sha256 : str
+    """
+
+    name: str
+    kind: str
+    task: str
+    task_kind: str
+    encoder_id: str
+    settings: dict[str, Any]
+    classes: tuple[str, ...]
+    calibration: Calibration
+    training: dict[str, Any]
+    versions: dict[str, str]
+    fitted_at: str
+    seconds: float
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reliability: dict[str, list[list[float]]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
+    held_out: dict[str, Any] = field(default_factory=dict)
+    coverage: float | None = None
+    weights: str = ""
+    weights_sha256: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where it is, relative to the store."""
+        return f"heads/{self.task}/{self.name}"
+
+
+def read_card(store: Store, task: str, name: str) -> HeadCard:
+    """Read ``head.json``; raise LookupFailed or HeadCorrupt."""
+    file = f"heads/{task}/{name}/head.json"
+    path = store.files.where(file)
+    try:
+        values: dict[str, Any] = json.loads(store.files.read(file))
+        if values.pop("seal") != seal_of(values):
+            raise HeadCorrupt(f"{path}: classes or settings were changed by hand; fit it again")
+        if "temperature" in values:  # all that earlier versions could calibrate by
+            values["calibration"] = Temperature(values.pop("temperature"))
+        else:
+            values["calibration"] = read_calibration(values["calibration"])
+        values["thresholds"] = values.get("thresholds", ())
+        for several in ("classes", "notes", "thresholds"):
+            values[several] = tuple(values[several])
+        return HeadCard(**values)
+    except FileNotFoundError:
+        have = ", ".join(store.files.folders(f"heads/{task}")) or "none"
+        raise LookupFailed(f"task {task!r} has no head {name!r}; it has: {have}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HeadCorrupt(f"{path} is damaged ({error!r}); fit the head again") from error
+
+
+def seal_of(values: Mapping[str, Any]) -> str:
+    """Return the checksum of a card, which is written with it."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
