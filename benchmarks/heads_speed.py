@@ -1,7 +1,8 @@
 """Claim: on the same features, in one process, our network is fitted 2.5 times as fast as
 scikit-learn's MLPClassifier, and is as right; kNN answers 2.3 times as fast as its
-KNeighborsClassifier, the same; XGBoost as we set it is fitted twice as fast as by its defaults, and
-is as right. Processor time of all cores, runs in turn; features of ``tiny``, real or drawn."""
+KNeighborsClassifier by cosine, the same (1.3 times by Euclid, on vectors of one length);
+XGBoost as we set it is fitted twice as fast as by its defaults, and is as right. Processor time of
+all cores, runs in turn; features of ``tiny``, real or drawn."""
 
 from __future__ import annotations
 
@@ -91,7 +92,8 @@ def neighbours(train: Any, test: Any) -> list[tuple[object, ...]]:
     ours = make_head("knn").fit(*train)
     mean = train[0].mean(axis=0)
     rows = []
-    for metric in ("cosine", "euclidean"):  # on vectors of one length they have one order
+    # On vectors of one length both have one order; for the second scikit-learn has a faster way.
+    for metric, claim in (("cosine", 2.3), ("euclidean", 1.3)):
         distance = (lambda d: d) if metric == "cosine" else (lambda d: d * d / 2)
         theirs = KNeighborsClassifier(
             10,
@@ -104,7 +106,7 @@ def neighbours(train: Any, test: Any) -> list[tuple[object, ...]]:
         seconds = in_turn(partial(ours.predict, test[0]), answer)
         same = float((ours.predict(test[0]) == answer()).mean())
         right = ours.score(*test), theirs.score(queries, test[1])
-        rows.append(row(f"knn, predict; theirs {metric}", seconds, 2.3, *right, same))
+        rows.append(row(f"knn, predict; theirs {metric}", seconds, claim, *right, same))
     return rows
 
 
