@@ -37,7 +37,13 @@ class OutOfFold:
 
 
 def out_of_fold(
-    head: Head, data: LabelledSet, classes: npt.NDArray[Any], *, folds: int = 5, seed: int = 0
+    head: Head,
+    data: LabelledSet,
+    classes: npt.NDArray[Any],
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    teaching: npt.NDArray[np.bool_] | None = None,
 ) -> OutOfFold:
     """Fit a head once for each fold, and let it judge the images that it has not seen.
 
@@ -52,6 +58,8 @@ def out_of_fold(
     folds : int
         At least 2. Stratified; an image is in the same fold on every run.
     seed : int
+    teaching : array of bool, shape (n,), optional
+        Images that are learnt from; all are judged. By default all.
 
     Raises
     ------
@@ -73,10 +81,12 @@ def out_of_fold(
             "leave the class out"
         )
     fold = make_folds(data.ids, strata_of(data), folds, seed)
+    teaching = np.ones(len(data), bool) if teaching is None else teaching
     proba = np.zeros((len(data), len(classes)), np.float32)
     for number in range(folds):
         held = fold == number
-        fitted = clone(head).fit(data.X[~held], data.y[~held])
+        taught = teaching & ~held
+        fitted = clone(head).fit(data.X[taught], data.y[taught])
         all_of_them = np.arange(len(classes))
         columns = all_of_them if fitted.multi_label_ else np.searchsorted(classes, fitted.classes_)
         cells = np.ix_(held, columns)
@@ -85,9 +95,11 @@ def out_of_fold(
     calibrated = np.empty_like(proba)
     for number in range(folds):
         held = fold == number
-        temperature = fit_temperature(proba[~held], target[~held])
+        taught = teaching & ~held
+        temperature = fit_temperature(proba[taught], target[taught])
         calibrated[held] = scale(proba[held], temperature, multi_label=target.ndim == 2)
-    return OutOfFold(data.ids, calibrated, fit_temperature(proba, target), folds)
+    temperature = fit_temperature(proba[teaching], target[teaching])
+    return OutOfFold(data.ids, calibrated, temperature, folds)
 
 
 def target_of(data: LabelledSet, classes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
