@@ -89,7 +89,7 @@ def commands(path):
 def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of other processes, in this folder
     found = list(commands(path))
-    assert len(found) >= (1 if path == "docs/distributed.md" else 7)
+    assert len(found) >= {"docs/distributed.md": 1, "docs/label-issues.md": 5}.get(path, 7)
     for words in found:
         assert words[0] == "icehouse"
         monkeypatch.setattr(sys, "argv", words)
@@ -118,6 +118,12 @@ def test_python_about_captions_runs_after_its_commands(workplace, monkeypatch, c
     [block] = blocks((ROOT / "docs" / "zero-shot.md").read_text(), "python")
     exec(compile(block, "zero-shot.md", "exec"), {})
     assert 0 <= float(capsys.readouterr().out.split()[0]) <= 1
+
+
+def test_python_about_label_issues_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/label-issues.md", monkeypatch, capsys)
+    [block] = blocks((ROOT / "docs" / "label-issues.md").read_text(), "python")
+    exec(compile(block, "label-issues.md", "exec"), {})
 
 
 def test_make_targets_of_the_readme_exist():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,7 @@ def out_of_fold(
     Raises
     ------
     TrainingDataError
-        Fewer images than folds, or a training fold with one class only.
+        Fewer images than folds, or a training fold of one image or one class only.
     UsageError
         Less than 2 folds.
     """
@@ -74,6 +75,11 @@ def out_of_fold(
         raise TrainingDataError(
             f"{folds} folds of {len(data)} labelled images cannot be made; "
             "label more images, or ask for fewer folds (2 at least)"
+        )
+    if (left := len(data) - math.ceil(len(data) / folds)) < 2:
+        raise TrainingDataError(
+            f"{folds} folds leave {left} of {len(data)} labelled images to train on; "
+            "label more images"
         )
     if unknown := sorted(set(data.classes) - set(classes.tolist())):
         raise TrainingDataError(

@@ -3,6 +3,7 @@
 from icehouse.report._care import forget_table, fsck_table
 from icehouse.report._compare_files import write_comparison, write_label_counts
 from icehouse.report._compare_tables import comparison_tables, label_counts_tables
+from icehouse.report._label_issues import label_issues_table
 from icehouse.report._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -40,6 +41,7 @@ __all__ = [
     "fsck_table",
     "heads_table",
     "label_counts_tables",
+    "label_issues_table",
     "neighbours_table",
     "overview",
     "overview_tables",

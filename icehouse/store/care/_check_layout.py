@@ -18,7 +18,7 @@ LAYOUT = re.compile(
     | catalog/[^/]+/\d{8}[-_][0-9a-f]{12}\.parquet
     | features/[^/]+/((encoder|views)\.json|canary\.npy|[^/]+\.parquet|_forgotten/[^/]+\.parquet)
     | heads/[^/]+/[^/]+/(head\.json|metrics\.json|weights-[0-9a-f]{16}\.safetensors
-                        |oof(-[0-9a-f]{16})?\.parquet|flags\.(parquet|csv|jsonl|png))
+                        |oof(-[0-9a-f]{16})?\.parquet|(flags|label-issues)\.(parquet|csv|jsonl|png))
     | zero-shot/[^/]+/[^/]+/(answers|differences)\.csv
     | indexes/.+
     | reports/.+
