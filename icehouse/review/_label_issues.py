@@ -2,8 +2,8 @@
 
 The score of a label is 1 minus the probability on which the head and the nearest images agree,
 after both were heard again without the labels that are wrong beyond doubt. Each step is there
-because it ranked flipped labels of digits, dogs and land use better, at random or to the class
-most like, than without it (``benchmarks/label_issues.py``):
+because it ranked flipped labels of digits, dogs and land use, at random or to the class most
+like, better than without it; ``benchmarks/label_issues.py`` measures the whole on other images:
 
 - Neighbours and head err differently, and what both doubt is wrong more often.
 - A head that has learnt from wrong labels believes some of them. If a class is often taken for
