@@ -190,6 +190,20 @@ def test_flag_writes_files_and_a_sheet(photos):
     ]
 
 
+def test_label_issues_are_listed_written_and_drawn(photos):
+    words = ("label-issues", "-s", "photos.icehouse", "--min-score", "0.01", "--out", "issues")
+    shown = run(photos, *words)
+    assert "of 40 images are probably wrong" in shown
+    names = sorted(path.name for path in (photos / "issues").iterdir())
+    assert names == ["label-issues.csv", "label-issues.jsonl", "label-issues.png"]
+    assert all(name in shown for name in names)
+    assert lines(photos, *words) == [
+        json.loads(line) for line in (photos / "issues/label-issues.jsonl").read_text().splitlines()
+    ]
+    assert "0 labels of 40 images" in run(photos, *words[:3], "--min-score", "1", *words[5:])
+    assert not (photos / "issues" / "label-issues.png").exists()
+
+
 def test_compare_writes_a_table_and_a_picture_into_the_store(photos):
     heads = ("--heads", "logistic, knn")
     before = snapshot(photos / "photos.icehouse" / "heads")

@@ -89,7 +89,8 @@ def commands(path):
 def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of other processes, in this folder
     found = list(commands(path))
-    assert len(found) >= {"docs/distributed.md": 1, "docs/report.md": 6}.get(path, 7)
+    few = {"docs/distributed.md": 1, "docs/report.md": 6, "docs/label-issues.md": 5}
+    assert len(found) >= few.get(path, 7)
     for words in found:
         assert words[0] == "icehouse"
         monkeypatch.setattr(sys, "argv", words)
@@ -132,6 +133,12 @@ def test_python_about_exports_runs_after_its_commands(workplace, monkeypatch, ca
     [block] = blocks((ROOT / "docs" / "export.md").read_text(), "python")
     exec(compile(block, "export.md", "exec"), {})
     assert "'roads'" in capsys.readouterr().out
+
+
+def test_python_about_label_issues_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/label-issues.md", monkeypatch, capsys)
+    [block] = blocks((ROOT / "docs" / "label-issues.md").read_text(), "python")
+    exec(compile(block, "label-issues.md", "exec"), {})
 
 
 def test_make_targets_of_the_readme_exist():

@@ -6,7 +6,7 @@ import pytest
 
 from icehouse.embedder import embed, list_source
 from icehouse.heads import FitOptions, Fractions, fit_head, load_head
-from icehouse.review import flag, predict_files
+from icehouse.review import flag, label_issues, predict_files
 from icehouse.store import Store
 
 pytestmark = pytest.mark.real
@@ -43,6 +43,13 @@ def test_both_wrong_labels_are_among_the_first_five(store: Store, head: str) -> 
     assert card.metrics["out-of-fold"]["top1"] >= 0.95
     first = [each.key for each in flag(store, load_head(store, card.task, head)).flags[:5]]
     assert {"fields/3.jpg", "fields/5.jpg"} <= set(first)
+
+
+def test_both_wrong_labels_are_the_most_probably_wrong(store: Store) -> None:
+    card = fit_head(store, "logistic", options=FitOptions(folds=5))
+    issues = label_issues(store, load_head(store, card.task, card.name)).issues
+    assert {each.key for each in issues[:2]} == {"fields/3.jpg", "fields/5.jpg"}
+    assert all(each.suggested == ("roads",) for each in issues[:2])
 
 
 def test_photographs_never_seen_are_answered(store: Store, real: Path) -> None:

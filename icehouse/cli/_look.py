@@ -1,4 +1,4 @@
-"""Verbs that say where to look: flag, neighbours."""
+"""Verbs that say where to look: flag, label-issues, neighbours."""
 
 from __future__ import annotations
 
@@ -67,6 +67,42 @@ def flag(
         written.append(contact_sheet(report.flags[:top], f"{folder}/flags.png", title))
     lines = [f"written: {path}" for path in written]
     show(report.flags, json_lines, flags_table(report, top), counts_table(report), *lines)
+
+
+@app.command()
+def label_issues(
+    store: StorePath,
+    head: HeadName = None,
+    task: TaskName = None,
+    folds: Annotated[int, typer.Option(min=2, help="For out-of-fold probabilities.")] = 5,
+    min_score: Annotated[
+        float, typer.Option(min=0, max=1, help="List labels that are this probably wrong.")
+    ] = 0.5,
+    top: Annotated[int, typer.Option(min=1, help="Rows in the table and on the sheet.")] = 12,
+    out: Annotated[
+        str | None, typer.Option(help="Folder or URL for the files. Default: the head's.")
+    ] = None,
+    labels: LabelsUrl = None,
+    json_lines: Json = False,
+) -> None:
+    """Rank the labels that are probably wrong, with the evidence."""
+    from icehouse.heads import choose_head, choose_task
+    from icehouse.report import contact_sheet, label_issues_table
+    from icehouse.review import label_issues as run
+    from icehouse.review import write_label_issues
+    from icehouse.store import Store
+
+    opened = Store.open(store, labels)
+    stored = choose_head(opened, choose_task(opened, task).name, head)
+    report = run(opened, stored, folds=folds, min_score=min_score)
+    folder = out or f"{store.rstrip('/')}/{stored.card.folder}"
+    written = write_label_issues(report, folder)
+    if report.issues:
+        title = f"{report.task}: {len(report.issues)} labels of {report.images} images to look at"
+        sheet = contact_sheet(report.issues[:top], f"{folder}/label-issues.png", title)
+        written.append(sheet)
+    lines = [*(f"note: {note}" for note in report.notes), *(f"written: {p}" for p in written)]
+    show(report.issues, json_lines, label_issues_table(report, top), *lines)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ def out_of_fold(
     seed: int = 0,
     balance: str = NONE,
     calibrate: str = "temperature",
+    teaching: npt.NDArray[np.bool_] | None = None,
 ) -> OutOfFold:
     """Fit a head once for each fold, and let it judge the images that it has not seen.
 
@@ -62,11 +64,13 @@ def out_of_fold(
     balance : str
         Of the classes of what is fitted to; see :func:`choose_rows`.
     calibrate : {"temperature", "vector", "isotonic", "none"}
+    teaching : array of bool, shape (n,), optional
+        Images that are learnt from; all are judged. By default all.
 
     Raises
     ------
     TrainingDataError
-        Fewer images than folds, or a training fold with one class only.
+        Fewer images than folds, or a training fold of one image or one class only.
     UsageError
         Less than 2 folds.
     """
@@ -77,14 +81,19 @@ def out_of_fold(
             f"{folds} folds of {len(data)} labelled images cannot be made; "
             "label more images, or ask for fewer folds (2 at least)"
         )
+    if (left := len(data) - math.ceil(len(data) / folds)) < 2:
+        raise TrainingDataError(
+            f"{folds} folds leave {left} of {len(data)} labelled images to train on; "
+            "label more images"
+        )
     if unknown := sorted(set(data.classes) - set(classes.tolist())):
         raise TrainingDataError(
             f"no image to train on of: {', '.join(unknown)}. Put some into the training split, or "
             "leave the class out"
         )
     fold = make_folds(data.ids, strata_of(data), folds, seed)
-    proba = cross_predict(head, data, classes, fold, balance=balance, seed=seed)
-    calibrated = cross_calibrate(calibrate, proba, target_of(data, classes), fold)
+    proba = cross_predict(head, data, classes, fold, teaching, balance=balance, seed=seed)
+    calibrated = cross_calibrate(calibrate, proba, target_of(data, classes), fold, teaching)
     return OutOfFold(data.ids, calibrated.astype(np.float32), folds)
 
 
@@ -93,18 +102,21 @@ def cross_predict(
     data: LabelledSet,
     classes: npt.NDArray[Any],
     fold: IntArray,
+    teaching: npt.NDArray[np.bool_] | None = None,
     *,
     balance: str = NONE,
     seed: int = 0,
 ) -> npt.NDArray[np.float32]:
     """Return what clones say that are fitted on the other folds, shape (n, n_classes).
 
-    Images of fold -1 take no part, and get 0 for every class.
+    Images of fold -1 take no part, and get 0 for every class; those that are not ``teaching`` are
+    judged and not learnt from.
     """
+    learnt = fold >= 0 if teaching is None else teaching & (fold >= 0)
     proba = np.zeros((len(data), len(classes)), np.float32)
     for number in np.unique(fold[fold >= 0]):
         held = fold == number
-        chosen = choose_rows(data, (fold >= 0) & ~held, balance, seed)
+        chosen = choose_rows(data, learnt & ~held, balance, seed)
         fitted = clone(head).fit(chosen.X, chosen.y, chosen.weight, chosen.groups)
         all_of_them = np.arange(len(classes))
         columns = all_of_them if fitted.multi_label_ else np.searchsorted(classes, fitted.classes_)
@@ -112,12 +124,20 @@ def cross_predict(
     return proba
 
 
-def cross_calibrate(kind: str, proba: FloatArray, target: IntArray, fold: IntArray) -> FloatArray:
+def cross_calibrate(
+    kind: str,
+    proba: FloatArray,
+    target: IntArray,
+    fold: IntArray,
+    teaching: npt.NDArray[np.bool_] | None = None,
+) -> FloatArray:
     """Return probabilities calibrated by what was fitted on the other folds."""
+    learnt = np.ones(len(fold), np.bool_) if teaching is None else teaching
     calibrated = np.empty_like(proba)
     for number in np.unique(fold):
         held = fold == number
-        calibration = fit_calibration(kind, proba[~held], target[~held])
+        taught = learnt & ~held
+        calibration = fit_calibration(kind, proba[taught], target[taught])
         calibrated[held] = calibration(proba[held], multi_label=target.ndim == 2)
     return calibrated
 

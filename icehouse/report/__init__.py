@@ -6,6 +6,7 @@ from icehouse.report._compare_tables import comparison_tables, label_counts_tabl
 from icehouse.report._curves_picture import write_curves
 from icehouse.report._events import event_writer, write_events
 from icehouse.report._export import export_table
+from icehouse.report._label_issues import label_issues_table
 from icehouse.report._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -50,6 +51,7 @@ __all__ = [
     "fsck_table",
     "heads_table",
     "label_counts_tables",
+    "label_issues_table",
     "neighbours_table",
     "overview",
     "overview_tables",

@@ -15,7 +15,7 @@ from icehouse.report._look_again import look_again
 from icehouse.store import files_at
 
 if TYPE_CHECKING:
-    from icehouse.review import Flag, Neighbour
+    from icehouse.review import Flag, LabelIssue, Neighbour
 
 COLUMNS = 2
 CELL = 940, 214
@@ -27,12 +27,12 @@ INK, FAINT, RULE, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#ffffff"
 GIVEN, OTHER, EMPTY = "#1f6feb", "#b58407", "#eef1f4"
 
 
-def contact_sheet(flags: Sequence[Flag], path: str | Path, title: str) -> str:
-    """Draw flagged images with their probabilities and nearest labelled neighbours.
+def contact_sheet(flags: Sequence[Flag | LabelIssue], path: str | Path, title: str) -> str:
+    """Draw doubtful images with their probabilities and nearest labelled neighbours.
 
     Parameters
     ----------
-    flags : sequence of Flag
+    flags : sequence of Flag or LabelIssue
         At least one; drawn in their order, two in a row.
     path : str or Path
         Of the PNG; it may be a URL.
@@ -63,29 +63,27 @@ def contact_sheet(flags: Sequence[Flag], path: str | Path, title: str) -> str:
 
 
 def _draw_flag(
-    sheet: Image.Image, pen: ImageDraw.ImageDraw, flag: Flag, left: int, top: int
+    sheet: Image.Image, pen: ImageDraw.ImageDraw, flag: Flag | LabelIssue, left: int, top: int
 ) -> None:
     small, normal = ImageFont.load_default(12), ImageFont.load_default(14)
     sheet.paste(_thumbnail(flag, PICTURE), (left, top))
     said = ", ".join(flag.labels or ()) or "-"
     caption = f"{flag.key}   label: {said if flag.labels is not None else 'none'}"
     pen.text((left, top + PICTURE + 6), _fit(caption, normal, 880), fill=INK, font=normal)
-    reasons = ", ".join(flag.reasons)
-    line = f"doubt {flag.doubt:.2f}   {reasons}"
-    pen.text((left, top + PICTURE + 25), _fit(line, small, 910), fill=FAINT, font=small)
+    line = _fit(flag.summary, small, 910)
+    pen.text((left, top + PICTURE + 25), line, fill=FAINT, font=small)
     _draw_bars(pen, flag, left + PICTURE + 16, top + 4)
     beside = left + PICTURE + 16 + 208
     for number, near in enumerate(flag.neighbours[:SHOWN_NEIGHBOURS]):
         x = beside + number * (THUMBNAIL + 12)
         sheet.paste(_thumbnail(near, THUMBNAIL), (x, top))
         label = _fit(", ".join(near.labels or ()) or "-", normal, THUMBNAIL)
-        wanted = flag.labels if flag.labels is not None else flag.predicted
-        agrees = set(near.labels or ()) & set(wanted)
+        agrees = set(near.labels or ()) & set(flag.doubted)
         pen.text((x, top + THUMBNAIL + 4), label, fill=GIVEN if agrees else OTHER, font=normal)
         pen.text((x, top + THUMBNAIL + 23), f"{near.similarity:.2f}", fill=FAINT, font=small)
 
 
-def _draw_bars(pen: ImageDraw.ImageDraw, flag: Flag, left: int, top: int) -> None:
+def _draw_bars(pen: ImageDraw.ImageDraw, flag: Flag | LabelIssue, left: int, top: int) -> None:
     font, width = ImageFont.load_default(13), 192
     likely = sorted(flag.probabilities.items(), key=lambda item: -item[1])[:BARS]
     for number, (name, probability) in enumerate(likely):
@@ -99,7 +97,7 @@ def _draw_bars(pen: ImageDraw.ImageDraw, flag: Flag, left: int, top: int) -> Non
             pen.rectangle([left, y + 17, end, y + 24], fill=GIVEN if given else OTHER)
 
 
-def _thumbnail(shown: Flag | Neighbour, side: int) -> Image.Image:
+def _thumbnail(shown: Flag | LabelIssue | Neighbour, side: int) -> Image.Image:
     canvas = Image.new("RGB", (side, side), EMPTY)
     try:
         image = Image.fromarray(decode(look_again(shown.path, shown.source, shown.key)))

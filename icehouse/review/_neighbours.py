@@ -61,7 +61,7 @@ class Surroundings:
     def of(self, row: int, places: dict[bytes, Place]) -> tuple[Neighbour, ...]:
         """Return the neighbours of one image, nearest first."""
         return tuple(
-            _neighbour(places[self._ids[i]], float(similarity), self._labels[i])
+            as_neighbour(places[self._ids[i]], float(similarity), self._labels[i])
             for similarity, i in zip(self._similarity[row], self._index[row], strict=True)
         )
 
@@ -135,12 +135,15 @@ def neighbours(
     similarity, index = nearest(asked.vectors, vectors, k, skip=positions(asked.ids, ids))
     labels = store.labels.present(task) if task else {}
     return [
-        _neighbour(places[image], float(score), labels.get(image))
+        as_neighbour(places[image], float(score), labels.get(image))
         for score, image in zip(similarity[0], (ids[i].tobytes() for i in index[0]), strict=True)
     ]
 
 
-def _neighbour(place: Place, similarity: float, labels: tuple[str, ...] | None) -> Neighbour:
+def as_neighbour(
+    place: Place, similarity: float, labels: tuple[str, ...] | None = None
+) -> Neighbour:
+    """Describe the image at a place."""
     return Neighbour(
         image_id=place.image_id.hex(),
         dataset=place.dataset,

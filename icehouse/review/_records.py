@@ -51,6 +51,16 @@ class Flag:
     neighbours: tuple[Neighbour, ...]
     origin: str
 
+    @property
+    def doubted(self) -> tuple[str, ...]:
+        """The labels in force, or else the answer."""
+        return self.predicted if self.labels is None else self.labels
+
+    @property
+    def summary(self) -> str:
+        """Why it is flagged, in one line."""
+        return f"doubt {self.doubt:.2f}   {', '.join(self.reasons)}"
+
 
 @dataclass(frozen=True)
 class FlagReport:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -229,27 +229,23 @@ class LabelLog:
 
     def events(self, task: str) -> list[LabelEvent]:
         """Return the events of a task in the order in which they were appended."""
-        query = sa.select(EVENTS).where(EVENTS.c.task == task).order_by(EVENTS.c.seq)
+        columns = [EVENTS.c[each.name] for each in fields(LabelEvent)]
+        query = sa.select(*columns).where(EVENTS.c.task == task).order_by(EVENTS.c.seq)
         with self._database.read() as db:
             rows = db.execute(query).all()
         return [
-            LabelEvent(
-                row.seq,
-                bytes(row.image_id),
-                None if row.labels is None else _parse(row.labels),
-                row.annotator,
-                row.time,
-                row.origin,
-                row.note,
-                row.undoes,
-            )
-            for row in rows
+            LabelEvent(seq, bytes(image), None if labels is None else _parse(labels), *rest)
+            for seq, image, labels, *rest in rows
         ]
 
     def present(self, task: str) -> dict[bytes, tuple[str, ...]]:
-        """Return the labels in force: for each image the last event not taken back."""
+        """Return the labels in force: for each image those of the event in force."""
+        return {image: event.labels or () for image, event in self.in_force(task).items()}
+
+    def in_force(self, task: str) -> dict[bytes, LabelEvent]:
+        """Return for each image the last event that gave it labels and was not taken back."""
         self.task(task)
-        labels: dict[bytes, tuple[str, ...]] = {}
+        found: dict[bytes, LabelEvent] = {}
         undone: set[int] = set()
         # Backwards, so that an undo that was itself undone is met after its own undoing.
         for event in reversed(self.events(task)):
@@ -258,8 +254,8 @@ class LabelLog:
             if event.undoes is not None:
                 undone.add(event.undoes)
             elif event.labels is not None:
-                labels.setdefault(event.image_id, event.labels)
-        return labels
+                found.setdefault(event.image_id, event)
+        return found
 
 
 def _rows(asked: Task, said: Iterable[tuple[bytes, Statement]]) -> list[dict[str, Any]]:

@@ -187,3 +187,34 @@ def test_as_many_folds_as_images_leave_one_out(labelled):
     data = labelled(NAMES[np.arange(12) % 3], noise=0.1)
     found = out_of_fold(make_head("knn", {"k": 1}), data, NAMES, folds=12)
     assert (NAMES[found.proba.argmax(axis=1)] == data.y).all()
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_fold_that_leaves_one_image_to_train_on_is_refused(number, labelled):
+    few = labelled(NAMES[[0, 1, 1][:number]])
+    with pytest.raises(TrainingDataError, match=f"2 folds leave 1 of {number} labelled images"):
+        out_of_fold(make_head("logistic"), few, NAMES[:2], folds=2)
+
+
+@pytest.mark.parametrize("kind", FEW)
+def test_all_are_judged_and_only_some_learnt_from(kind, data):
+    head = make_head(kind, FEW[kind])
+    teaching = np.arange(90) % 3 > 0
+    found = out_of_fold(head, data, NAMES, folds=3, teaching=teaching)
+    astray = replace(data, y=np.where(teaching, data.y, np.roll(data.y, 30)))
+    fold, target = make_folds(data.ids, data.y, 3, 0), np.searchsorted(NAMES, data.y)
+    raw = np.zeros((90, 3), np.float32)
+    for number in range(3):
+        taught = teaching & (fold != number)
+        fitted = make_head(kind, FEW[kind]).fit(astray.X[taught], astray.y[taught])
+        raw[fold == number] = fitted.predict_proba(data.X[fold == number])
+    for number in range(3):
+        taught, held = teaching & (fold != number), fold == number
+        temperature = fit_temperature(raw[taught], target[taught])
+        np.testing.assert_allclose(found.proba[held], scale(raw[held], temperature), atol=1e-5)
+
+
+def test_to_learn_from_all_is_the_default(data):
+    head = make_head("logistic")
+    everyone = out_of_fold(head, data, NAMES, teaching=np.ones(90, bool))
+    assert np.array_equal(everyone.proba, out_of_fold(head, data, NAMES).proba)

@@ -63,6 +63,18 @@ def test_neighbours_are_those_of_brute_force(dtype: type, k: int) -> None:
     np.testing.assert_allclose(similarity, -np.sort(-every, axis=1)[:, :k], atol=1e-6)
 
 
+@pytest.mark.parametrize("columns", [1919, 1920, 1921, 3000])
+@pytest.mark.parametrize("levels", [3, 1000])
+def test_the_highest_of_many_are_found_by_groups_as_without(columns: int, levels: int) -> None:
+    random = np.random.default_rng(columns)
+    base = random.integers(1, levels, (columns, 1)) * [[1.0, 0.0]] + [[0.0, 1.0]]
+    query = np.array([[1.0, 0.0]])
+    similarity, index = nearest(query, base, 30)
+    every = -(unit(query) @ unit(base).T)[0]
+    assert np.array_equal(index[0], np.argsort(every, kind="stable")[:30])
+    np.testing.assert_allclose(similarity[0], -np.sort(every)[:30], atol=1e-6)
+
+
 # Few distinct values, so that ties, zero vectors and copies are common.
 small = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0])
 

@@ -19,7 +19,7 @@ LAYOUT = re.compile(
     | features/[^/]+/((encoder|views)\.json|canary\.npy|[^/]+\.parquet|_forgotten/[^/]+\.parquet)
     | heads/[^/]+/[^/]+/(head\.json|metrics\.json|reliability\.png|weights-[0-9a-f]{16}\.safetensors
                         |curves(-[0-9a-f]{16}\.json|\.png)
-                        |oof(-[0-9a-f]{16})?\.parquet|flags\.(parquet|csv|jsonl|png))
+                        |oof(-[0-9a-f]{16})?\.parquet|(flags|label-issues)\.(parquet|csv|jsonl|png))
     | runs/[^/]+/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16}\.json
     | zero-shot/[^/]+/[^/]+/(answers|differences)\.csv
     | indexes/.+

@@ -36,6 +36,7 @@ from icehouse.store.care._compact import read_stones
 MIN_DIGITS = 4
 PART = re.compile(r"(#-?\d+(,-?\d+){3})?")  # what the key of a part has after that of its picture
 SHOWN = re.compile(r'"image_id": "([0-9a-f]{64})"')
+LISTS = ("flags", "label-issues")  # each a JSON lines file, and others of its name
 IDENTITY = re.compile(rb"[0-9a-f]{64}")
 MEMORY = "knn"  # the head whose weights are the vectors that it was fitted on
 
@@ -53,7 +54,7 @@ class Oblivion:
     vectors : dict
         How many go, by encoder_id.
     removed : tuple of str
-        Files that show images or hold vectors: flags, reports as pages, answers of zero-shot,
+        Files that show images or hold vectors: flags, label issues, pages, answers of zero-shot,
         out-of-fold probabilities and kNN heads that may know them, and ``lost+found/``. They are
         removed at once.
     heads : tuple of str
@@ -204,9 +205,11 @@ def _traces(store: Store, ids: IdArray, encoders: Collection[str]) -> tuple[list
         for head in files.folders(f"heads/{task}"):
             folder = f"heads/{task}/{head}"
             names = files.names(folder, "")
-            if f"{folder}/flags.jsonl" in names:
-                shown = set(SHOWN.findall(files.read(f"{folder}/flags.jsonl").decode()))
-                removed += [n for n in names if bare(n).startswith("flags.") and shown & images]
+            for what in LISTS:
+                if f"{folder}/{what}.jsonl" in names:
+                    shown = set(SHOWN.findall(files.read(f"{folder}/{what}.jsonl").decode()))
+                    drawn = [n for n in names if bare(n).startswith(f"{what}.")]
+                    removed += drawn if shown & images else []
             card = _card(store, folder)
             if not labelled or card is None or card["encoder_id"] not in encoders:
                 continue

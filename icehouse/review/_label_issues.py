@@ -1,0 +1,120 @@
+"""``label-issues``: one ranked list of the labels that are probably wrong, with the evidence.
+
+The score of a label is 1 minus the probability on which the head and the nearest images agree,
+after both were heard again without the labels that are wrong beyond doubt. Each step is there
+because it ranked flipped labels of digits, dogs and land use, at random or to the class most
+like, better than without it; ``benchmarks/label_issues.py`` measures the whole on other images:
+
+- Neighbours and head err differently, and what both doubt is wrong more often.
+- A head that has learnt from wrong labels believes some of them. If a class is often taken for
+  one other, leaving out the confident errors and fitting again is worth more than all else.
+- Near-duplicates need no rule of their own: by their weight among the neighbours, they outvote
+  the rest, unless they are suspected themselves. Of two that contradict each other the one whose
+  label the head believes stays, and the other is named.
+
+Only where the rows of a source contradict each other about one and the same file, a label is
+wrong for certain: the score is 1, until a person decides.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from icehouse.heads import (
+    StoredHead,
+    datasets_of,
+    folds_of,
+    make_head,
+    out_of_fold,
+    training_set,
+)
+from icehouse.review._contradictions import contradictions
+from icehouse.review._issue_evidence import Trial, make_issue
+from icehouse.review._issue_records import LabelIssueReport
+from icehouse.review._witnesses import Nearest, agreed, confident_errors, trusted
+from icehouse.store import Store, positions
+
+IntArray = npt.NDArray[np.int64]
+
+
+def label_issues(
+    store: Store, stored: StoredHead, *, folds: int = 5, min_score: float = 0.5
+) -> LabelIssueReport:
+    """Rank the labels of a task by how probable it is that they are wrong.
+
+    All labelled images are judged, by probabilities of heads that were not fitted on them;
+    nothing is changed. In a multi-label task each label of an image, given or not, is judged for
+    itself. A label that one image alone has cannot be judged, and is left out with a note.
+
+    Parameters
+    ----------
+    store : Store
+    stored : StoredHead
+        Its out-of-fold probabilities are one witness; it is fitted again, but not stored.
+    folds : int
+        For out-of-fold probabilities that have to be computed.
+    min_score : float
+        Labels that are wrong with at least this probability are listed.
+
+    Returns
+    -------
+    LabelIssueReport
+
+    Raises
+    ------
+    TrainingDataError
+        Too few labelled images for the folds, or all of them with the same features.
+    """
+    trial = _try(store, stored, folds)
+    rows, columns, scores = _scored(trial)
+    listed = np.flatnonzero(scores >= min_score)
+    listed = listed[np.argsort(-scores[listed], kind="stable")]
+    alone = stored.classes[trial.given.sum(axis=0) == 1].tolist()
+    notes = [f"labels of one image only, which cannot be judged: {', '.join(alone)}"]
+    return LabelIssueReport(
+        task=stored.card.task,
+        head=stored.card.name,
+        encoder_id=stored.card.encoder_id,
+        images=len(trial.data),
+        issues=[make_issue(trial, rows[i], columns[i], float(scores[i])) for i in listed],
+        notes=tuple(notes) if alone else (),
+    )
+
+
+def _try(store: Store, stored: StoredHead, folds: int) -> Trial:
+    card, multi_label = stored.card, stored.head.multi_label_
+    data = training_set(store, card)
+    honest = folds_of(store, stored, folds=folds)
+    head = honest.proba[positions(data.ids, honest.ids)]
+    given = data.y if multi_label else (data.y[:, None] == stored.classes).astype(np.int64)
+    near = Nearest.among(data.X)
+    everyone = np.ones(len(data), bool)
+    both = agreed(head, near.votes(given, everyone), multi_label=multi_label)
+    suspected = confident_errors(both, given, multi_label=multi_label)
+    heard = trusted(suspected, given, honest.folds)
+    if not heard.all():
+        head = out_of_fold(
+            make_head(card.kind, card.settings),
+            data,
+            stored.classes,
+            folds=honest.folds,
+            seed=int(card.training["seed"]),
+            teaching=heard,
+        ).proba
+        both = agreed(head, near.votes(given, heard), multi_label=multi_label)
+    datasets = datasets_of(store, card.task, card.training["dataset"])
+    contradicted = {} if multi_label else contradictions(store, card.task, datasets)
+    return Trial(stored, data, given, near, heard, head, both, contradicted, store.places(datasets))
+
+
+def _scored(trial: Trial) -> tuple[IntArray, IntArray, npt.NDArray[np.float64]]:
+    """Return rows and columns of the labels that can be judged, and how wrong they are."""
+    given = trial.given == 1
+    certain = np.array([image.tobytes() in trial.contradicted for image in trial.data.ids])
+    judged = given & ((given.sum(axis=0) > 1) | certain[:, None])
+    if trial.stored.head.multi_label_:
+        judged |= ~given
+    rows, columns = np.nonzero(judged)
+    wrong = np.abs(trial.given - trial.both)[rows, columns]
+    return rows, columns, np.where(certain[rows], 1.0, wrong)
