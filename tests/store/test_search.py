@@ -65,7 +65,7 @@ def test_neighbours_are_those_of_brute_force(dtype: type, k: int) -> None:
 
 @pytest.mark.parametrize("columns", [1919, 1920, 1921, 3000])
 @pytest.mark.parametrize("levels", [3, 1000])
-def test_the_highest_of_many_are_found_by_groups_as_without(columns: int, levels: int) -> None:
+def test_the_nearest_of_many_are_found_among_ties(columns: int, levels: int) -> None:
     random = np.random.default_rng(columns)
     base = random.integers(1, levels, (columns, 1)) * [[1.0, 0.0]] + [[0.0, 1.0]]
     query = np.array([[1.0, 0.0]])
