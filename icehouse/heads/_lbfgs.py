@@ -19,6 +19,7 @@ MEMORY = 30  # pairs
 FAR = 20.0  # times the tolerance: what is left where the problem that costs less is worth it
 LEFT = 0.2  # of the tolerance: what the objective may still lose at the end
 ARMIJO, SMALLEST = 1e-4, 1e-4
+PATIENCE = 100  # steps that bring no smaller gradient: the tolerance is beyond float32
 NOISE = 1e-6  # of the objective: what float32 cannot tell, so that its slope has to
 
 
@@ -67,11 +68,13 @@ def minimise(
     if rough := rough and _left(problem, point) > FAR * tolerance:
         point = problem.at(start, rough=True)
     pairs: deque[Pair] = deque(maxlen=MEMORY)
-    step, length = 0, 1.0
-    while step < steps:
+    step, length, flattest, stale = 0, 1.0, float("inf"), 0
+    while step < steps and stale < PATIENCE:
         direction = _direction(problem, point, pairs)
         left = -0.5 * dot(direction, point.gradient)
-        if left <= LEFT * tolerance and float(point.gradient.abs().max()) <= tolerance:
+        steepest = float(point.gradient.abs().max())
+        flattest, stale = (steepest, 0) if steepest < flattest else (flattest, stale + 1)
+        if left <= LEFT * tolerance and steepest <= tolerance:
             if not rough:
                 break
             rough, point = False, problem.at(point.state, rough=False)

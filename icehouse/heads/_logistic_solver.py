@@ -123,6 +123,10 @@ class LogisticData:
         """Bring an array to where it is multiplied."""
         return torch.as_tensor(np.ascontiguousarray(array)).to(self.device, dtype)
 
+    def relabel(self, rows: npt.NDArray[np.int64], target: npt.NDArray[Any]) -> None:
+        """Change the classes of some images, of which each has one."""
+        self.target[0, torch.as_tensor(rows)] = self.tensor(target, self.target.dtype)
+
     @property
     def rows(self) -> list[slice]:
         """Images to take at once."""
@@ -153,6 +157,7 @@ def solve(
     *,
     tolerance: float = 1e-4,
     steps: int = 1000,
+    near: bool = False,
 ) -> Solution:
     """Minimise J.
 
@@ -167,13 +172,15 @@ def solve(
         No entry of the gradient is larger at the end, and J can lose a fifth of it at most.
     steps : int
         At most.
+    near : bool
+        The start is so near that rounded features would lead away from it.
     """
     mean = data.mean.to(data.wide)
     state = torch.zeros(data.shape, dtype=data.wide, device=data.device)
     if start is not None:
         state = data.tensor(np.column_stack([start.coef, start.intercept]), data.wide)
         state[:, -1] += state[:, :-1] @ mean
-    rough = data.rounded is not data.features
+    rough = data.rounded is not data.features and not near
     point, count = minimise(_Objective(data, C), state, tolerance, steps, rough=rough)
     state = point.state.clone()
     state[:, -1] -= state[:, :-1] @ mean

@@ -1,0 +1,85 @@
+"""Heads: lightweight classifiers on cached features."""
+
+from ._balance import BALANCES
+from ._base import Head
+from ._calibration import Calibration, fit_calibration
+from ._card import HeadCard
+from ._compare import Comparison, Contender, compare
+from ._conformal import Conformal
+from ._curves import Curves, load_curves
+from ._data import Fractions, LabelledSet, choose_task, datasets_of, load_labelled
+from ._familiarity import Familiarity, distances
+from ._fit import FitOptions, fit_head
+from ._folds import OutOfFold, out_of_fold
+from ._ground import CompareOptions, near_duplicates
+from ._honest import folds_of, training_set
+from ._label_counts import LabelCounts, LabelCurve, LabelPoint, count_labels
+from ._live import LiveHead
+from ._metrics import Metrics, measure
+from ._registry import KINDS, make_head
+from ._run_diff import Difference, RunDiff, diff_runs
+from ._runs import Run, RunList, find_run, list_runs, sort_runs
+from ._stored import (
+    StoredHead,
+    choose_head,
+    list_heads,
+    load_head,
+    save_head,
+)
+from ._temperature import fit_temperature, scale
+from .export import HeadExport, export_head
+
+__all__ = [
+    "BALANCES",
+    "KINDS",
+    "Calibration",
+    "CompareOptions",
+    "Comparison",
+    "Conformal",
+    "Contender",
+    "Curves",
+    "Difference",
+    "Familiarity",
+    "FitOptions",
+    "Fractions",
+    "Head",
+    "HeadCard",
+    "HeadExport",
+    "LabelCounts",
+    "LabelCurve",
+    "LabelPoint",
+    "LabelledSet",
+    "LiveHead",
+    "Metrics",
+    "OutOfFold",
+    "Run",
+    "RunDiff",
+    "RunList",
+    "StoredHead",
+    "choose_head",
+    "choose_task",
+    "compare",
+    "count_labels",
+    "datasets_of",
+    "diff_runs",
+    "distances",
+    "export_head",
+    "find_run",
+    "fit_calibration",
+    "fit_head",
+    "fit_temperature",
+    "folds_of",
+    "list_heads",
+    "list_runs",
+    "load_curves",
+    "load_head",
+    "load_labelled",
+    "make_head",
+    "measure",
+    "near_duplicates",
+    "out_of_fold",
+    "save_head",
+    "scale",
+    "sort_runs",
+    "training_set",
+]

@@ -1,0 +1,71 @@
+"""Reports: pictures and tables of what is known."""
+
+from ._care import forget_table, fsck_table
+from ._compare_files import write_comparison, write_label_counts
+from ._compare_tables import comparison_tables, label_counts_tables
+from ._curves_picture import write_curves
+from ._events import event_writer, write_events
+from ._export import export_table
+from ._label_issues import label_issues_table
+from ._overview import (
+    DatasetSummary,
+    EncoderSummary,
+    Overview,
+    TaskSummary,
+    overview,
+)
+from ._progress import EmbedProgress, FitProgress
+from ._reliability import write_reliability
+from ._runs import run_diff_tables, run_table, runs_tables
+from ._sheet import contact_sheet
+from ._tables import (
+    counts_table,
+    embed_table,
+    flags_table,
+    heads_table,
+    neighbours_table,
+    overview_tables,
+    predictions_table,
+    rehearsal_table,
+    sets_lines,
+)
+from ._write_page import PageReport, write_page
+from ._zero_shot import zero_shot_tables
+
+__all__ = [
+    "DatasetSummary",
+    "EmbedProgress",
+    "EncoderSummary",
+    "FitProgress",
+    "Overview",
+    "PageReport",
+    "TaskSummary",
+    "comparison_tables",
+    "contact_sheet",
+    "counts_table",
+    "embed_table",
+    "event_writer",
+    "export_table",
+    "flags_table",
+    "forget_table",
+    "fsck_table",
+    "heads_table",
+    "label_counts_tables",
+    "label_issues_table",
+    "neighbours_table",
+    "overview",
+    "overview_tables",
+    "predictions_table",
+    "rehearsal_table",
+    "run_diff_tables",
+    "run_table",
+    "runs_tables",
+    "sets_lines",
+    "write_comparison",
+    "write_curves",
+    "write_events",
+    "write_label_counts",
+    "write_page",
+    "write_reliability",
+    "zero_shot_tables",
+]

@@ -1,0 +1,46 @@
+"""Review: what a person should look at next, and what it looks like around there."""
+
+from ._flag import flag
+from ._issue_records import LabelIssue, LabelIssueReport
+from ._label_issues import label_issues
+from ._neighbours import Neighbour, neighbours
+from ._predict import Prediction, predict_dataset, predict_files
+from ._prompts import parse_captions, read_prompts, read_templates
+from ._query import Found, vectors_of
+from ._reasons import FlagSettings, Reason, uncertainty
+from ._records import Flag, FlagReport
+from ._write import write_flags
+from ._write_issues import write_label_issues
+from ._write_zero_shot import write_zero_shot
+from ._zero_shot import CaptionClassifier, ZeroShotOptions, zero_shot
+from ._zero_shot_report import ZeroShotAnswer, ZeroShotReport
+
+__all__ = [
+    "CaptionClassifier",
+    "Flag",
+    "FlagReport",
+    "FlagSettings",
+    "Found",
+    "LabelIssue",
+    "LabelIssueReport",
+    "Neighbour",
+    "Prediction",
+    "Reason",
+    "ZeroShotAnswer",
+    "ZeroShotOptions",
+    "ZeroShotReport",
+    "flag",
+    "label_issues",
+    "neighbours",
+    "parse_captions",
+    "predict_dataset",
+    "predict_files",
+    "read_prompts",
+    "read_templates",
+    "uncertainty",
+    "vectors_of",
+    "write_flags",
+    "write_label_issues",
+    "write_zero_shot",
+    "zero_shot",
+]
