@@ -1,6 +1,7 @@
 """Claim: one label of 50,000 changes, and in less than a second the head is refitted, all images
 have new out-of-fold probabilities and are ranked anew; and what comes of it lies nearer to the
-optimum than a fit from nothing, by scikit-learn's stopping rule, does."""
+optimum than a fit from nothing, by scikit-learn's stopping rule, does. Searched to the end it is
+the same."""
 
 from __future__ import annotations
 
@@ -43,6 +44,8 @@ def main() -> None:
         rows.append((f"{width} wide, s", float(np.median(seconds)), slowest, "< 1", slowest < 1))
         claim = f"<= {theirs:.1e}"
         rows.append(("from the optimum, p", ours, "", claim, ours <= theirs))
+        end = float(np.abs(live.refit(steps=200).head.predict_proba(features) - best).max())
+        rows.append(("searched to the end", end, "", "<= 1e-3", end <= 1e-3))
     show("one label", ("what", "median", "slowest", "claim", "holds"), rows)
 
 
