@@ -25,7 +25,8 @@ SURFACE = {
         "FeatureShards", "Files", "Finding", "FsckReport", "IdArray", "LabelEvent", "LabelLog",
         "Oblivion", "Place", "RangeFile", "Store", "Task", "check_name", "files_at", "forget",
         "fsck", "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "nearest",
-        "plan_forget", "positions", "record_claims", "seal_of", "sealed", "unit", "unsealed",
+        "parts_of", "plan_forget", "positions", "record_claims", "seal_of", "sealed", "unit",
+        "unsealed",
     ],
     "icehouse.store.care": ["Finding", "FsckReport", "Oblivion", "forget", "fsck", "plan_forget"],
     "icehouse.embedder": [

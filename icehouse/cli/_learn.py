@@ -25,8 +25,12 @@ from icehouse.errors import UsageError
 def fit_head(
     store: StorePath,
     head: Annotated[
-        str, typer.Option("--head", help="mlp, logistic, forest, xgboost or knn.")
+        str, typer.Option("--head", help="mlp, logistic, forest, xgboost, knn, or ensemble.")
     ] = "logistic",
+    of: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Of an ensemble: names of the heads that it is made of."),
+    ] = None,
     encoder: EncoderName = None,
     task: TaskName = None,
     dataset: Annotated[str | None, typer.Option(help="Only images of this dataset.")] = None,
@@ -77,7 +81,8 @@ def fit_head(
     if tensorboard:
         event_writer()
     fractions = Fractions.parse(split) if split else None
-    after = (calibrate, threshold, coverage)
+    members = tuple(filter(None, map(str.strip, of.split(",")))) if of else ()
+    after = (calibrate, threshold, coverage, members)
     options = FitOptions(task, encoder, dataset, name, fractions, folds, seed, balance, *after)
     opened = Store.open(store, labels)
     card = run(opened, head, _pairs(settings), options)

@@ -9,7 +9,8 @@ from icehouse.heads._conformal import Conformal
 from icehouse.heads._curves import Curves, load_curves
 from icehouse.heads._data import Fractions, LabelledSet, choose_task, datasets_of, load_labelled
 from icehouse.heads._familiarity import Familiarity, distances
-from icehouse.heads._fit import FitOptions, fit_head
+from icehouse.heads._fit import fit_head
+from icehouse.heads._fit_options import FitOptions
 from icehouse.heads._folds import OutOfFold, out_of_fold
 from icehouse.heads._ground import CompareOptions, near_duplicates
 from icehouse.heads._honest import folds_of, training_set
