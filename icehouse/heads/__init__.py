@@ -27,6 +27,8 @@ from icehouse.heads._stored import (
     save_head,
 )
 from icehouse.heads._temperature import fit_temperature, scale
+from icehouse.heads._trials import Trial
+from icehouse.heads._tune import Tuned, TuneOptions, tune
 from icehouse.heads.export import HeadExport, export_head
 
 __all__ = [
@@ -55,6 +57,9 @@ __all__ = [
     "RunDiff",
     "RunList",
     "StoredHead",
+    "Trial",
+    "TuneOptions",
+    "Tuned",
     "choose_head",
     "choose_task",
     "compare",
@@ -81,4 +86,5 @@ __all__ = [
     "scale",
     "sort_runs",
     "training_set",
+    "tune",
 ]

@@ -77,11 +77,8 @@ def fit_head(
         and to be chosen, or there is none to choose.
     """
     options = options or FitOptions()
-    if options.threshold and "threshold" in (settings or {}):
-        raise UsageError("a threshold is set, or chosen: give --set threshold=… or --threshold")
-    name = check_name("head", options.name or kind)
-    head, data, options = _prepare(store, kind, settings, options)
-    _refuse_other_encoder(store, data.task.name, name, data.encoder_id)
+    head, data, options = prepare(store, kind, settings, options)
+    name = options.name or kind
     started = time.perf_counter()
     stored = fit_split(head, data, kind, name, options, started)
     found = {
@@ -107,13 +104,29 @@ def fit_head(
     return card
 
 
-def _prepare(
+def prepare(
     store: Store, kind: str, settings: Mapping[str, Any] | None, options: FitOptions
 ) -> tuple[Head, LabelledSet, FitOptions]:
-    """Return a head that is not fitted, what it is to be fitted on, and the options in full."""
+    """Return a head that is not fitted, what it is to be fitted on, and the options in full.
+
+    All is refused here that can be without fitting; see :func:`fit_head`.
+    """
+    if options.threshold and "threshold" in (settings or {}):
+        raise UsageError("a threshold is set, or chosen: give --set threshold=… or --threshold")
+    name = check_name("head", options.name or kind)
     if kind == ENSEMBLE:
         task = choose_task(store, options.task)
-        return assemble(store, task.name, settings, options)
+        head, data, options = assemble(store, task.name, settings, options)
+    else:
+        head, data = _plain(store, kind, settings, options)
+    _refuse_other_encoder(store, data.task.name, name, data.encoder_id)
+    check_threshold(data, options.wishes)
+    return head, data, options
+
+
+def _plain(
+    store: Store, kind: str, settings: Mapping[str, Any] | None, options: FitOptions
+) -> tuple[Head, LabelledSet]:
     if options.of:
         raise UsageError(
             f"only an ensemble is made of heads, and {kind!r} is none: "
@@ -121,15 +134,16 @@ def _prepare(
         )
     head = seeded(kind, settings, options.seed)
     task = choose_task(store, options.task)
+    encoder_id = choose_encoder(store, options.encoder)
     data = load_labelled(
         store,
-        choose_encoder(store, options.encoder),
+        encoder_id,
         task,
         dataset=options.dataset,
         fractions=options.fractions,
         seed=options.seed,
     )
-    return head, with_views(store, data) if options.balance == VIEWS else data, options
+    return head, with_views(store, data) if options.balance == VIEWS else data
 
 
 def seeded(kind: str, settings: Mapping[str, Any] | None, seed: int) -> Head:
@@ -178,6 +192,7 @@ def fit_split(
         fitted_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=time.perf_counter() - started,
         notes=(
+            *options.notes,
             *data.notes,
             *_notes(data),
             *describe(chosen, int(train.sum()), options.balance),

@@ -32,6 +32,8 @@ class FitOptions:
     of : tuple of str
         The heads that an ensemble is made of. It takes encoder, dataset, split and balance from
         them.
+    notes : tuple of str
+        For the card, before those of the fit: how its settings were found.
     calibrate, threshold, coverage
         See :class:`Wishes`.
     """
@@ -48,6 +50,7 @@ class FitOptions:
     threshold: str | None = None
     coverage: float | None = None
     of: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_balance(self.balance)

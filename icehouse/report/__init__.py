@@ -29,6 +29,7 @@ from icehouse.report._tables import (
     rehearsal_table,
     sets_lines,
 )
+from icehouse.report._trials import trials_table
 from icehouse.report._write_page import PageReport, write_page
 from icehouse.report._zero_shot import zero_shot_tables
 
@@ -61,6 +62,7 @@ __all__ = [
     "run_table",
     "runs_tables",
     "sets_lines",
+    "trials_table",
     "write_comparison",
     "write_curves",
     "write_events",
