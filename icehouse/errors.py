@@ -24,6 +24,7 @@
     │   ├── UnknownHead          its name is not understood
     │   ├── TrainingDataError    the labels do not make a training set
     │   ├── EncoderMismatch      features of another encoder
+    │   ├── MemberChanged        a head that an ensemble is made of is another now, or gone
     │   └── HeadCorrupt          its files are damaged
     ├── ExportError              a head or an encoder cannot be written as ONNX
     └── Interrupted              stopped by the user; all that was done is kept
@@ -47,6 +48,7 @@ __all__ = [
     "ImageErrorKind",
     "Interrupted",
     "LookupFailed",
+    "MemberChanged",
     "MissingExtra",
     "NotAStore",
     "SettingError",
@@ -209,6 +211,10 @@ class TrainingDataError(HeadError, ValueError):
 
 class EncoderMismatch(HeadError):
     """A head was given features of another encoder than the one it was fitted on."""
+
+
+class MemberChanged(HeadError):
+    """A head that an ensemble is made of was fitted again, or is gone."""
 
 
 class HeadCorrupt(HeadError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,8 +26,12 @@ from icehouse.errors import UsageError
 def fit_head(
     store: StorePath,
     head: Annotated[
-        str, typer.Option("--head", help="mlp, logistic, forest, xgboost or knn.")
+        str, typer.Option("--head", help="mlp, logistic, forest, xgboost, knn, or ensemble.")
     ] = "logistic",
+    of: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Of an ensemble: names of the heads that it is made of."),
+    ] = None,
     encoder: EncoderName = None,
     task: TaskName = None,
     dataset: Annotated[str | None, typer.Option(help="Only images of this dataset.")] = None,
@@ -54,6 +59,19 @@ def fit_head(
     balance: Annotated[
         str, typer.Option(help="Unlike classes: none, weights, over, under or views.")
     ] = "none",
+    tune: Annotated[
+        bool, typer.Option("--tune", help="First look for its settings, on the training split.")
+    ] = False,
+    trials: Annotated[
+        int | None, typer.Option(help="Of tuning, with those of earlier runs. Default: 30.")
+    ] = None,
+    time: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="No trial is begun after that. Default: no limit."),
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="Of tuning: log_loss (the default), or accuracy.")
+    ] = None,
     tensorboard: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Also write training curves there, as event files."),
@@ -62,12 +80,15 @@ def fit_head(
     json_lines: Json = False,
 ) -> None:
     """Train a head on cached features, and measure it."""
-    from icehouse.heads import FitOptions, Fractions, load_curves
+    from icehouse.heads import FitOptions, Fractions, TuneOptions, load_curves
     from icehouse.heads import fit_head as run
+    from icehouse.heads import tune as look
     from icehouse.report import (
+        FitProgress,
         event_writer,
         heads_table,
         sets_lines,
+        trials_table,
         write_curves,
         write_events,
         write_reliability,
@@ -76,11 +97,23 @@ def fit_head(
 
     if tensorboard:
         event_writer()
+    tuning = {"trials": trials, "seconds": time, "objective": objective}
+    how: dict[str, Any] = {name: value for name, value in tuning.items() if value is not None}
+    if how and not tune:
+        raise UsageError("--trials, --time and --objective say how to tune: add --tune")
     fractions = Fractions.parse(split) if split else None
-    after = (calibrate, threshold, coverage)
+    members = tuple(filter(None, map(str.strip, of.split(",")))) if of else ()
+    after = (calibrate, threshold, coverage, members)
     options = FitOptions(task, encoder, dataset, name, fractions, folds, seed, balance, *after)
     opened = Store.open(store, labels)
-    card = run(opened, head, _pairs(settings), options)
+    given: dict[str, Any] = dict(_pairs(settings))
+    found: list[Any] = []
+    if tune:
+        with FitProgress() as progress:
+            tuned = look(opened, head, given, options, TuneOptions(**how), progress)
+        given, options = tuned.settings, replace(options, notes=(tuned.note,))
+        found = [trials_table(tuned), f"all trials: {tuned.file}"]
+    card = run(opened, head, given, options)
     said = [*sets_lines(card), *(f"note: {note}" for note in card.notes)]
     drawn = [write_reliability(card, f"{store.rstrip('/')}/{card.folder}")]
     curves = load_curves(opened, card)
@@ -90,7 +123,8 @@ def fit_head(
             drawn.append(write_events(card, curves, tensorboard))
     elif tensorboard:
         said.append(f"note: {card.kind} is not trained by epochs; nothing is in {tensorboard}")
-    show([card], json_lines, heads_table([card]), *said, *(f"written: {path}" for path in drawn))
+    said += [f"written: {path}" for path in drawn]
+    show([card], json_lines, *found, heads_table([card]), *said)
 
 
 @app.command()

@@ -9,7 +9,8 @@ from ._conformal import Conformal
 from ._curves import Curves, load_curves
 from ._data import Fractions, LabelledSet, choose_task, datasets_of, load_labelled
 from ._familiarity import Familiarity, distances
-from ._fit import FitOptions, fit_head
+from ._fit import fit_head
+from ._fit_options import FitOptions
 from ._folds import OutOfFold, out_of_fold
 from ._ground import CompareOptions, near_duplicates
 from ._honest import folds_of, training_set
@@ -27,6 +28,8 @@ from ._stored import (
     save_head,
 )
 from ._temperature import fit_temperature, scale
+from ._trials import Trial
+from ._tune import Tuned, TuneOptions, tune
 from .export import HeadExport, export_head
 
 __all__ = [
@@ -56,6 +59,9 @@ __all__ = [
     "RunDiff",
     "RunList",
     "StoredHead",
+    "Trial",
+    "TuneOptions",
+    "Tuned",
     "choose_head",
     "choose_task",
     "compare",
@@ -82,4 +88,5 @@ __all__ = [
     "scale",
     "sort_runs",
     "training_set",
+    "tune",
 ]

@@ -170,6 +170,13 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
             return np.asarray(self.classes_[(proba[:, 1] >= threshold).astype(np.int64)])
         return np.asarray(self.classes_[proba.argmax(axis=1)])
 
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters as ``head.json`` says them."""
+        return {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in self.get_params().items()
+        }
+
     @abstractmethod
     def _fit(self, X: FloatArray, target: IntArray, rows: Rows) -> None:  # noqa: N803
         """Fit to float32 features and class numbers (n,), or an indicator (n, n_classes)."""

@@ -74,6 +74,18 @@ class HeadCard:
     weights_sha256: str = ""
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the heads that it is made of; none but for an ensemble."""
+        return tuple(self.settings.get("members", ()))
+
+    @property
+    def command(self) -> str:
+        """What fits it again, but for its settings."""
+        of = f" --of {','.join(self.members)}" if self.members else ""
+        name = f" --name {self.name}" if self.name != self.kind else ""
+        return f"icehouse fit-head --head {self.kind}{of} --task {self.task}{name}"
+
+    @property
     def folder(self) -> str:
         """Where it is, relative to the store."""
         return f"heads/{self.task}/{self.name}"

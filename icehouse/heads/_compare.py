@@ -14,7 +14,8 @@ from icehouse.errors import HeadError
 from icehouse.heads._answer import answer
 from icehouse.heads._balance import NONE, VIEWS, named, with_views
 from icehouse.heads._data import TRAIN, LabelledSet
-from icehouse.heads._fit import FitOptions, fit_split, seeded
+from icehouse.heads._fit import fit_split, seeded
+from icehouse.heads._fit_options import FitOptions
 from icehouse.heads._ground import (
     NEAR_DUPLICATE,
     CompareOptions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,9 @@ import numpy.typing as npt
 from icehouse.embedder import choose_encoder
 from icehouse.errors import HeadCorrupt, LookupFailed, TrainingDataError, UsageError
 from icehouse.heads._answer import measured
+from icehouse.heads._assemble import assemble
 from icehouse.heads._balance import (
-    NONE,
     VIEWS,
-    check_balance,
     choose_rows,
     describe,
     with_views,
@@ -28,67 +27,22 @@ from icehouse.heads._curves import save_curves
 from icehouse.heads._data import (
     SPLITS,
     TRAIN,
-    Fractions,
     LabelledSet,
     choose_task,
     load_labelled,
 )
+from icehouse.heads._ensemble import ENSEMBLE
 from icehouse.heads._familiarity import Familiarity
+from icehouse.heads._fit_options import FitOptions
 from icehouse.heads._folds import OUT_OF_FOLD
 from icehouse.heads._honest import cross_validate
 from icehouse.heads._registry import make_head
 from icehouse.heads._runs import keep_run
-from icehouse.heads._settle import Wishes, check_threshold, settle
+from icehouse.heads._settle import check_threshold, settle
 from icehouse.heads._stored import StoredHead, save_head
 from icehouse.heads._stored_folds import save_folds
 from icehouse.heads._versions import library_versions
 from icehouse.store import Store, check_name
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """What to fit on, and how to measure.
-
-    Attributes
-    ----------
-    task, encoder, dataset : str or None
-        None: the only one (of datasets: all).
-    name : str or None
-        Of the head in the store; by default its kind.
-    fractions : Fractions or None
-        Of the split, where the source gives none.
-    folds : int
-        Also cross-validate with so many folds; 0 for not.
-    seed : int
-        Of the split, of the head, and of what balancing draws.
-    balance : {"none", "weights", "over", "under", "views"}
-        How classes of unlike sizes are made to count the same: by weights of the images, by
-        drawing from the small ones again, by leaving out of the large ones, or by the stored
-        views of images of the small ones. Only what trains is balanced.
-    calibrate, threshold, coverage
-        See :class:`Wishes`.
-    """
-
-    task: str | None = None
-    encoder: str | None = None
-    dataset: str | None = None
-    name: str | None = None
-    fractions: Fractions | None = None
-    folds: int = 0
-    seed: int = 0
-    balance: str = NONE
-    calibrate: str = "temperature"
-    threshold: str | None = None
-    coverage: float | None = None
-
-    def __post_init__(self) -> None:
-        check_balance(self.balance)
-        self.wishes  # noqa: B018  (refuses what cannot be)
-
-    @property
-    def wishes(self) -> Wishes:
-        """What is settled after the fit."""
-        return Wishes(self.calibrate, self.threshold, self.coverage)
 
 
 def fit_head(
@@ -104,7 +58,7 @@ def fit_head(
     Parameters
     ----------
     store : Store
-    kind : {"mlp", "logistic", "forest", "xgboost", "knn"}
+    kind : {"mlp", "logistic", "forest", "xgboost", "knn", "ensemble"}
     settings : mapping, optional
         Parameters of the head, as values or as text.
     options : FitOptions, optional
@@ -123,23 +77,8 @@ def fit_head(
         and to be chosen, or there is none to choose.
     """
     options = options or FitOptions()
-    if options.threshold and "threshold" in (settings or {}):
-        raise UsageError("a threshold is set, or chosen: give --set threshold=… or --threshold")
-    head = seeded(kind, settings, options.seed)
-    task = choose_task(store, options.task)
-    encoder_id = choose_encoder(store, options.encoder)
-    name = check_name("head", options.name or kind)
-    _refuse_other_encoder(store, task.name, name, encoder_id)
-    data = load_labelled(
-        store,
-        encoder_id,
-        task,
-        dataset=options.dataset,
-        fractions=options.fractions,
-        seed=options.seed,
-    )
-    if options.balance == VIEWS:
-        data = with_views(store, data)
+    head, data, options = prepare(store, kind, settings, options)
+    name = options.name or kind
     started = time.perf_counter()
     stored = fit_split(head, data, kind, name, options, started)
     found = {
@@ -163,6 +102,48 @@ def fit_head(
         save_folds(store, card, folds)
     keep_run(store, card, asdict(options))
     return card
+
+
+def prepare(
+    store: Store, kind: str, settings: Mapping[str, Any] | None, options: FitOptions
+) -> tuple[Head, LabelledSet, FitOptions]:
+    """Return a head that is not fitted, what it is to be fitted on, and the options in full.
+
+    All is refused here that can be without fitting; see :func:`fit_head`.
+    """
+    if options.threshold and "threshold" in (settings or {}):
+        raise UsageError("a threshold is set, or chosen: give --set threshold=… or --threshold")
+    name = check_name("head", options.name or kind)
+    if kind == ENSEMBLE:
+        task = choose_task(store, options.task)
+        head, data, options = assemble(store, task.name, settings, options)
+    else:
+        head, data = _plain(store, kind, settings, options)
+    _refuse_other_encoder(store, data.task.name, name, data.encoder_id)
+    check_threshold(data, options.wishes)
+    return head, data, options
+
+
+def _plain(
+    store: Store, kind: str, settings: Mapping[str, Any] | None, options: FitOptions
+) -> tuple[Head, LabelledSet]:
+    if options.of:
+        raise UsageError(
+            f"only an ensemble is made of heads, and {kind!r} is none: "
+            f"--head {ENSEMBLE} --of {','.join(options.of)}"
+        )
+    head = seeded(kind, settings, options.seed)
+    task = choose_task(store, options.task)
+    encoder_id = choose_encoder(store, options.encoder)
+    data = load_labelled(
+        store,
+        encoder_id,
+        task,
+        dataset=options.dataset,
+        fractions=options.fractions,
+        seed=options.seed,
+    )
+    return head, with_views(store, data) if options.balance == VIEWS else data
 
 
 def seeded(kind: str, settings: Mapping[str, Any] | None, seed: int) -> Head:
@@ -196,7 +177,7 @@ def fit_split(
         task=data.task.name,
         task_kind=data.task.kind,
         encoder_id=data.encoder_id,
-        settings={name: _plain(value) for name, value in head.get_params().items()},
+        settings=head.settings(),
         classes=classes,
         calibration=settled.calibration,
         training={
@@ -211,6 +192,7 @@ def fit_split(
         fitted_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=time.perf_counter() - started,
         notes=(
+            *options.notes,
             *data.notes,
             *_notes(data),
             *describe(chosen, int(train.sum()), options.balance),
@@ -247,10 +229,6 @@ def _notes(data: LabelledSet) -> list[str]:
         return []
     shown = ", ".join(unmeasured[:5]) + (" …" if len(unmeasured) > 5 else "")
     return [f"in the training split only, so not measured: {shown}"]
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _refuse_other_encoder(store: Store, task: str, name: str, encoder_id: str) -> None:

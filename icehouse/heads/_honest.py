@@ -10,7 +10,6 @@ from icehouse.heads._base import Head
 from icehouse.heads._card import HeadCard
 from icehouse.heads._data import Fractions, LabelledSet, load_labelled
 from icehouse.heads._folds import OutOfFold, out_of_fold
-from icehouse.heads._registry import make_head
 from icehouse.heads._stored import StoredHead
 from icehouse.heads._stored_folds import load_folds, save_folds
 from icehouse.store import Store
@@ -35,10 +34,9 @@ def folds_of(store: Store, stored: StoredHead, *, folds: int = 5) -> OutOfFold:
         raise TrainingDataError(
             f"task {card.task!r} has classes that head {card.name!r} does not know: {new}. "
             "Give them images to train on, and fit it again: "
-            f"icehouse fit-head --head {card.kind} --task {card.task}"
+            f"{card.command}"
         )
-    head = make_head(card.kind, card.settings)
-    computed = cross_validate(head, data, stored, folds)
+    computed = cross_validate(stored.head, data, stored, folds)
     save_folds(store, fresh, computed)
     return computed
 

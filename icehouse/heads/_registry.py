@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from icehouse.errors import SettingError, UnknownHead
 from icehouse.heads._base import Head
@@ -18,6 +18,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "knn": ("icehouse.heads._knn", "KNNHead"),
 }
 
+SomeHead = TypeVar("SomeHead", bound=Head)
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -40,8 +41,12 @@ def make_head(kind: str, settings: Mapping[str, Any] | None = None) -> Head:
     if kind not in KINDS:
         raise UnknownHead(f"no head {kind!r}; there are: {', '.join(KINDS)}")
     module, name = KINDS[kind]
-    head: Head = getattr(importlib.import_module(module), name)()
-    defaults = head.get_params()
+    return configure(getattr(importlib.import_module(module), name)(), settings)
+
+
+def configure(head: SomeHead, settings: Mapping[str, Any] | None) -> SomeHead:
+    """Give a head its settings; see :func:`make_head`."""
+    kind, defaults = head.kind, head.get_params()
     values = {}
     for key, value in (settings or {}).items():
         if key not in defaults:

@@ -27,7 +27,7 @@ SHORT = 7
 MEASURED = ("test", "out-of-fold", "val", "train")
 LOWER_IS_BETTER = ("log_loss", "ece", "seconds")
 # Options of a fit that its encoder, its name and the digest of its data say already.
-SAID = ("task", "encoder", "dataset", "name", "fractions")
+SAID = ("task", "encoder", "dataset", "name", "fractions", "of", "notes")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -22,12 +23,20 @@ import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from icehouse.errors import EncoderMismatch, HeadCorrupt, LookupFailed, SettingError, UsageError
+from icehouse.errors import (
+    EncoderMismatch,
+    HeadCorrupt,
+    LookupFailed,
+    MemberChanged,
+    SettingError,
+    UsageError,
+)
 from icehouse.heads._base import AnyArray, FloatArray, Head
 from icehouse.heads._card import HeadCard, read_card, seal_of
 from icehouse.heads._conformal import Conformal
+from icehouse.heads._ensemble import EnsembleHead, Member, place_members
 from icehouse.heads._familiarity import Familiarity
-from icehouse.heads._registry import make_head
+from icehouse.heads._registry import configure, make_head
 from icehouse.store import FeatureMatrix, Store
 
 RELIABILITY = "reliability.png"
@@ -107,7 +116,7 @@ class StoredHead:
             raise UsageError(
                 f"head {self.card.name!r} has no scores of images held out, which sets are made "
                 "by: an earlier version fitted it, or it had too few images. Fit it again: "
-                f"icehouse fit-head --head {self.card.kind} --task {self.card.task}"
+                f"{self.card.command}"
             )
         return self.conformal.sets(proba, coverage)
 
@@ -152,6 +161,8 @@ def load_head(store: Store, task: str, name: str) -> StoredHead:
         The task has no such head.
     HeadCorrupt
         A file is missing, damaged, or was changed.
+    MemberChanged
+        It is an ensemble, and a head that it is made of is another now, or gone.
     """
     card = read_card(store, task, name)
     weights = f"{card.folder}/{card.weights}"
@@ -163,7 +174,7 @@ def load_head(store: Store, task: str, name: str) -> StoredHead:
     if hashlib.sha256(data).hexdigest() != card.weights_sha256:
         raise HeadCorrupt(f"{path} is not what head.json says it is; fit the head again")
     try:
-        head = make_head(card.kind, card.settings)
+        head = _bare(store, card)
     except SettingError as error:
         raise HeadCorrupt(f"{path} is of another version: {error}. Fit it again") from error
     head.multi_label_ = card.task_kind == "multi"
@@ -176,6 +187,45 @@ def load_head(store: Store, task: str, name: str) -> StoredHead:
     except (SafetensorError, KeyError) as error:
         raise HeadCorrupt(f"{path} is damaged ({error!r}); fit the head again") from error
     return StoredHead(card, head, conformal, familiarity)
+
+
+def ensemble_of(stored: Sequence[StoredHead], settings: Mapping[str, Any] | None) -> EnsembleHead:
+    """Return an ensemble of fitted heads, itself not fitted."""
+    widths = ((each.card.encoder_id, each.head.n_features_in_) for each in stored)
+    members = tuple(
+        Member(
+            each.card.name,
+            each.card.weights_sha256,
+            each.head,
+            each.card.calibration,
+            columns,
+        )
+        for each, columns in zip(stored, place_members(widths), strict=True)
+    )
+    return configure(EnsembleHead(members), settings)
+
+
+def _bare(store: Store, card: HeadCard) -> Head:
+    """Return a head that only lacks its arrays."""
+    if not card.members:
+        return make_head(card.kind, card.settings)
+    stored = []
+    for name, digest in card.settings["members"].items():
+        try:
+            member = load_head(store, card.task, name)
+        except LookupFailed:
+            raise MemberChanged(
+                f"head {card.name!r} is made of {name!r}, which is gone. Fit {name!r}, and then: "
+                f"{card.command}"
+            ) from None
+        if member.card.weights_sha256 != digest:
+            raise MemberChanged(
+                f"head {card.name!r} is made of {name!r}, which was fitted again since. "
+                f"Fit this one again, too: {card.command}"
+            )
+        stored.append(member)
+    own = {name: value for name, value in card.settings.items() if name != "members"}
+    return ensemble_of(stored, own)
 
 
 def list_heads(store: Store, task: str | None = None) -> list[HeadCard]:

@@ -29,6 +29,7 @@ from ._tables import (
     rehearsal_table,
     sets_lines,
 )
+from ._trials import trials_table
 from ._write_page import PageReport, write_page
 from ._zero_shot import zero_shot_tables
 
@@ -61,6 +62,7 @@ __all__ = [
     "run_table",
     "runs_tables",
     "sets_lines",
+    "trials_table",
     "write_comparison",
     "write_curves",
     "write_events",

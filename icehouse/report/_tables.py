@@ -208,11 +208,10 @@ def overview_tables(overview: Overview) -> list[Table]:
         classes = ", ".join(f"{name} {count:,}" for name, count in t.classes.items())
         tasks.add_row(t.name, t.kind, f"{t.labelled:,}", classes)
     tables = [datasets, encoders, tasks]
-    for encoder in overview.encoders:
-        heads = [card for card in overview.heads if card.encoder_id == encoder.encoder_id]
-        if heads:
-            tables.append(heads_table(heads))
-    return tables
+    by_encoder: dict[str, list[HeadCard]] = {e.encoder_id: [] for e in overview.encoders}
+    for card in overview.heads:  # an ensemble may be of several encoders, which come last
+        by_encoder.setdefault(card.encoder_id, []).append(card)
+    return [*tables, *(heads_table(cards) for cards in by_encoder.values() if cards)]
 
 
 def new_table(title: str, *columns: str, gap: int = 2) -> Table:

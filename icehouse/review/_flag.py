@@ -166,6 +166,7 @@ def _committee(store: Store, stored: StoredHead, names: Sequence[str] | None) ->
             if other.encoder_id == card.encoder_id
             and other.classes == card.classes
             and other.name != card.name
+            and not other.members  # it has no opinion but those of the others
         ]
     return [load_head(store, card.task, name) for name in names]
 

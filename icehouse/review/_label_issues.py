@@ -25,7 +25,6 @@ from icehouse.heads import (
     StoredHead,
     datasets_of,
     folds_of,
-    make_head,
     out_of_fold,
     training_set,
 )
@@ -95,7 +94,7 @@ def _try(store: Store, stored: StoredHead, folds: int) -> Trial:
     heard = trusted(suspected, given, honest.folds)
     if not heard.all():
         head = out_of_fold(
-            make_head(card.kind, card.settings),
+            stored.head,
             data,
             stored.classes,
             folds=honest.folds,

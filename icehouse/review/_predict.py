@@ -123,8 +123,7 @@ def _predict(
     if refuse and far is None and len(features):
         raise UsageError(
             f"it is not known how far images lay from each other that head {stored.card.name!r} "
-            "was trained on, or they are gone. Fit it again: icehouse fit-head "
-            f"--head {stored.card.kind} --task {stored.card.task}"
+            f"was trained on, or they are gone. Fit it again: {stored.card.command}"
         )
     if not len(features):
         return []

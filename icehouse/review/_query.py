@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from icehouse.embedder import decode, enough, probe, read_file, reopen_encoder
 from icehouse.errors import ImageError
-from icehouse.store import FeatureMatrix, Store, ids_from_bytes, image_id, positions
+from icehouse.store import FeatureMatrix, Store, ids_from_bytes, image_id, parts_of, positions
 
 BATCH = 32
 
@@ -44,6 +44,7 @@ def vectors_of(
     ----------
     store : Store
     encoder_id : str
+        Or several joined, as an ensemble may have.
     paths : sequence of Path
     known : FeatureMatrix, optional
         The encoder's features, if they are at hand.
@@ -53,6 +54,9 @@ def vectors_of(
     WeightsError, CanaryError
         The encoder is needed and is not what it was.
     """
+    parts = parts_of(encoder_id)
+    if len(parts) > 1:
+        return _side_by_side(encoder_id, [vectors_of(store, part, paths) for part in parts])
     known = known or store.features(encoder_id).load()
     errors: dict[Path, ImageError] = {}
     data: dict[Path, bytes] = {}
@@ -74,6 +78,15 @@ def vectors_of(
     keep = np.setdiff1d(np.arange(len(readable)), failed)
     features = FeatureMatrix(encoder_id, ids[keep], vectors[keep])
     return Found([readable[i] for i in keep], features, errors)
+
+
+def _side_by_side(encoder_id: str, found: list[Found]) -> Found:
+    """Join the vectors of the same files by several encoders."""
+    errors = {path: error for each in found for path, error in each.errors.items()}
+    read = [np.array([path not in errors for path in each.paths], np.bool_) for each in found]
+    vectors = [each.features.vectors[rows] for each, rows in zip(found, read, strict=True)]
+    ids, paths = found[0].features.ids[read[0]], [p for p in found[0].paths if p not in errors]
+    return Found(paths, FeatureMatrix(encoder_id, ids, np.concatenate(vectors, axis=1)), errors)
 
 
 def _encode(

@@ -13,6 +13,7 @@ from ._ids import (
     image_id,
     positions,
 )
+from ._joint_features import parts_of
 from ._labels import LabelEvent, LabelLog, Task
 from ._range_file import RangeFile
 from ._sealed import seal_of, sealed, unsealed
@@ -47,6 +48,7 @@ __all__ = [
     "ids_to_arrow",
     "image_id",
     "nearest",
+    "parts_of",
     "plan_forget",
     "positions",
     "record_claims",

@@ -31,6 +31,7 @@ from icehouse.store._features import FeatureShards
 from icehouse.store._files import Files
 from icehouse.store._files_at import files_at, is_remote, local_path
 from icehouse.store._ids import ids_from_arrow
+from icehouse.store._joint_features import features_of
 from icehouse.store._label_url import label_url, sqlite_file
 from icehouse.store._labels import LabelLog
 from icehouse.store._remote_errors import shown
@@ -235,13 +236,12 @@ class Store:
         return (file is None or file.exists()) and bool(self.labels.tasks())
 
     def features(self, encoder_id: str) -> FeatureShards:
-        """Return the vectors of one encoder, which need not exist yet."""
-        return FeatureShards(self.files, encoder_id)
+        """Return the vectors of one encoder, which need not exist yet, or of several (``a+b``)."""
+        return features_of(self.files, encoder_id)
 
     def encoder_ids(self) -> list[str]:
         """Return the encoders that the store has met, sorted."""
-        known = self.files.folders("features")
-        return [name for name in known if self.features(name).exists]
+        return [name for name in self.files.folders("features") if self.features(name).exists]
 
     def encoder_cards(self) -> dict[str, dict[str, Any]]:
         """Return what is known of each encoder, by encoder_id."""

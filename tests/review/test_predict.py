@@ -1,8 +1,8 @@
 import pytest
 from PIL import Image
 
-from icehouse.heads import load_head
-from icehouse.review import predict_dataset, predict_files
+from icehouse.heads import FitOptions, fit_head, load_head
+from icehouse.review import flag, label_issues, predict_dataset, predict_files
 
 
 def test_new_files_are_answered_in_their_order(mislabelled, pictures, tmp_path):
@@ -36,3 +36,22 @@ def test_no_readable_file_is_no_crash(mislabelled, tmp_path):
     empty.touch()
     stored = load_head(mislabelled, "shapes", "logistic")
     assert [a.error for a in predict_files(mislabelled, stored, [empty])] == ["empty: 0 bytes"]
+
+
+def test_an_ensemble_of_two_encoders_answers_for_files_and_for_what_is_stored(
+    captioned, pictures, tmp_path
+):
+    fit_head(captioned, "ensemble", options=FitOptions(of=("logistic", "knn"), name="both"))
+    stored = load_head(captioned, "shapes", "both")
+    new = tmp_path / "turned.png"
+    Image.open(pictures / "stripes/05.png").rotate(180).save(new)
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    known = pictures / "disc/01.png"
+    wrong, turned, found = predict_files(captioned, stored, [text, new, known])
+    assert "not-an-image" in str(wrong.error)
+    assert turned.predicted == ("stripes",)
+    by_name = {a.name: a for a in predict_dataset(captioned, stored, "shapes")}
+    assert by_name["disc/01.png"].probabilities == pytest.approx(found.probabilities)
+    assert flag(captioned, stored, folds=2).images == 40
+    assert label_issues(captioned, stored, folds=2).images == 40

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from icehouse.store._files import STALE_SECONDS, Files
+from icehouse.store._joint_features import parts_of
 from icehouse.store._shard import bare
 from icehouse.store.care._findings import DAMAGE, Finding, found
 
@@ -80,7 +81,7 @@ def _check(files: Files, folder: str, encoder_ids: set[str]) -> list[Finding]:
     if _read(files, f"{folder}/{METRICS}") != metrics_bytes(card):
         what = "it is gone, or does not repeat what head.json says"
         findings.append(found("head-metrics", f"{folder}/{METRICS}", what))
-    if card["encoder_id"] not in encoder_ids:
+    if not encoder_ids.issuperset(parts_of(card["encoder_id"])):
         what = f"its encoder {card['encoder_id']} is not in the store"
         findings.append(found("head-without-encoder", folder, what))
     return findings

@@ -21,6 +21,7 @@ LAYOUT = re.compile(
                         |curves(-[0-9a-f]{16}\.json|\.png)
                         |oof(-[0-9a-f]{16})?\.parquet|(flags|label-issues)\.(parquet|csv|jsonl|png))
     | runs/[^/]+/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16}\.json
+    | tuning/[^/]+/[0-9a-f]{16}\.jsonl
     | zero-shot/[^/]+/[^/]+/(answers|differences)\.csv
     | indexes/.+
     | reports/.+

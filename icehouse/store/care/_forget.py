@@ -26,6 +26,7 @@ from icehouse.store._ids import (
     ids_from_bytes,
     positions,
 )
+from icehouse.store._joint_features import parts_of
 from icehouse.store._shard import COLUMNS, bare, open_shard, read_shard
 from icehouse.store._store import Store
 from icehouse.store._tombstones import dead_by_shard
@@ -103,7 +104,7 @@ def plan_forget(store: Store, images: Sequence[str] = (), dataset: str | None = 
         rows = store.catalog.rows(dataset, ["dataset", "key", "image_id"])
         ids = _only_here(store, dataset)
     gone = {e: int((positions(ids, there) >= 0).sum()) for e, there in known.items()}
-    removed, heads = _traces(store, ids, [e for e, number in gone.items() if number])
+    removed, heads = _traces(store, ids, {e for e, number in gone.items() if number})
     return Oblivion(
         images=tuple(i.tobytes().hex() for i in ids),
         rows=tuple(zip(rows["dataset"].to_pylist(), rows["key"].to_pylist(), strict=True)),
@@ -188,7 +189,7 @@ def _only_here(store: Store, dataset: str) -> IdArray:
     return here
 
 
-def _traces(store: Store, ids: IdArray, encoders: Collection[str]) -> tuple[list[str], list[str]]:
+def _traces(store: Store, ids: IdArray, encoders: set[str]) -> tuple[list[str], list[str]]:
     """Return the files that show images or hold their vectors, and the heads that may know them."""
     files, images = store.files, {i.tobytes().hex() for i in ids}
     removed = [n for n in files.walk() if _shows(store, n, images)] if images else []
@@ -211,7 +212,7 @@ def _traces(store: Store, ids: IdArray, encoders: Collection[str]) -> tuple[list
                     drawn = [n for n in names if bare(n).startswith(f"{what}.")]
                     removed += drawn if shown & images else []
             card = _card(store, folder)
-            if not labelled or card is None or card["encoder_id"] not in encoders:
+            if not labelled or card is None or encoders.isdisjoint(parts_of(card["encoder_id"])):
                 continue
             if card["kind"] == MEMORY:  # its card first: without it, it is no head
                 rest = [n for n in names if bare(n) != "head.json" and n not in removed]
