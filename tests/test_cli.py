@@ -139,6 +139,28 @@ def test_fit_head_balances_and_keeps_curves_and_writes_event_files(photos):
     shutil.rmtree(folder)
 
 
+def test_fit_head_tunes_and_goes_on_and_makes_one_head_of_several(photos):
+    pytest.importorskip("optuna")
+    words = ["fit-head", "-s", "photos.icehouse", "--head", "knn", "--name", "near", "--tune"]
+    shown = run(photos, *words, "--trials", "2")
+    assert "trials: 2" in shown
+    assert "0 (as given)" in shown
+    [card] = lines(photos, *words, "--trials", "3", "--time", "60")
+    assert "the best of 3 trials" in card["notes"][0]
+    [table] = (photos / "photos.icehouse" / "tuning" / "photos").iterdir()
+    assert len(table.read_text().splitlines()) == 1 + 3
+    run(photos, "fit-head", "-s", "photos.icehouse", "--name", "line")
+    [card] = lines(
+        photos, "fit-head", "-s", "photos.icehouse", "--head", "ensemble", "--of", "near, line",
+        "--set", "method=stack", "--name", "both",
+    )  # fmt: skip
+    assert list(card["settings"]["members"]) == ["near", "line"]
+    assert run(photos, "predict", "--dataset", "photos", "-s", "photos.icehouse", "--head", "both")
+    for name in ("near", "line", "both"):
+        shutil.rmtree(photos / "photos.icehouse" / "heads" / "photos" / name)
+    shutil.rmtree(photos / "photos.icehouse" / "tuning")
+
+
 def test_compare_balances_side_by_side(photos):
     words = ["compare", "-s", "photos.icehouse", "--heads", "logistic", "--balance", "none,over"]
     [compared] = lines(photos, *words)
@@ -340,6 +362,10 @@ WRONG = [
     (["info", "-s", "full"], 1, "is not a store"),
     (["fit-head", "-s", "photos.icehouse", "--head", "oak"], 1, "no head 'oak'"),
     (["fit-head", "-s", "photos.icehouse", "--set", "C"], 2, "NAME=VALUE"),
+    (["fit-head", "-s", "photos.icehouse", "--head", "ensemble"], 2, "--of mlp,logistic; got none"),
+    (["fit-head", "-s", "photos.icehouse", "--of", "a,b"], 2, "--head ensemble --of a,b"),
+    (["fit-head", "-s", "photos.icehouse", "--trials", "3"], 2, "add --tune"),
+    (["fit-head", "-s", "photos.icehouse", "--tune", "--objective", "f1"], 2, "not by 'f1'"),
     (["fit-head", "-s", "photos.icehouse", "--balance", "smote"], 2, "got 'smote'"),
     (["compare", "-s", "photos.icehouse", "--balance", "smote"], 2, "got 'smote'"),
     (["compare", "-s", "photos.icehouse", "--balance", "over", "--label-counts", "2"], 2, "leave"),
