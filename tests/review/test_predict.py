@@ -1,8 +1,11 @@
+import shutil
+
 import pytest
 from PIL import Image
 
 from icehouse.heads import FitOptions, fit_head, load_head
 from icehouse.review import flag, label_issues, predict_dataset, predict_files
+from icehouse.store import Store
 
 
 def test_new_files_are_answered_in_their_order(mislabelled, pictures, tmp_path):
@@ -41,6 +44,9 @@ def test_no_readable_file_is_no_crash(mislabelled, tmp_path):
 def test_an_ensemble_of_two_encoders_answers_for_files_and_for_what_is_stored(
     captioned, pictures, tmp_path
 ):
+    # A copy, because the store is shared.
+    shutil.copytree(captioned.path, tmp_path / "copy")
+    captioned = Store.open(tmp_path / "copy")
     fit_head(captioned, "ensemble", options=FitOptions(of=("logistic", "knn"), name="both"))
     stored = load_head(captioned, "shapes", "both")
     new = tmp_path / "turned.png"
