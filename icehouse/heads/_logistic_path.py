@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch.nn.functional import softplus
 
-from icehouse.heads._logistic_solver import FloatArray, LogisticData, Solution, held_out_loss, solve
+from icehouse.heads._logistic_solver import FloatArray, LogisticData, Solution, solve
 
 AUTO = "auto"
 STRENGTHS = np.logspace(-4, 0.5, 10)
@@ -61,6 +63,32 @@ def best_strength(
     coef = kept[best].coef.reshape(len(held), columns, -1).mean(axis=0)
     intercept = kept[best].intercept.reshape(len(held), columns).mean(axis=0)
     return float(np.asarray(strengths)[best]), replace(kept[best], coef=coef, intercept=intercept)
+
+
+def held_out_loss(data: LogisticData, solution: Solution, weights: FloatArray) -> float:
+    """Return the mean loss of images that took no part in a problem, over all problems.
+
+    Parameters
+    ----------
+    data : LogisticData
+    solution : Solution
+    weights : array of float, shape (problems, n)
+        Of each image in each problem; 0 where it was fitted to.
+    """
+    weights = weights / weights.sum()
+    coef = data.tensor(solution.coef, torch.float32)
+    intercept = data.tensor(solution.intercept, torch.float32)[:, None]
+    total = 0.0
+    for rows in data.rows:
+        logits = (coef @ data.features[rows].T + intercept).view(len(weights), data.columns, -1)
+        target = data.target[:, rows]
+        if data.exclusive:
+            truth = target.expand(len(weights), 1, -1)
+            losses = -logits.log_softmax(1).gather(1, truth)
+        else:
+            losses = softplus(logits) - target * logits
+        total += float((losses.sum(1) * data.tensor(weights[:, rows], torch.float32)).sum())
+    return total
 
 
 def _folds(target: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

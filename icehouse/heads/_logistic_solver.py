@@ -30,6 +30,7 @@ columns stand side by side, so that X is read once for all, and a weight of 0 le
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import softplus
 
-from icehouse.embedder import best_device, best_precision
+from icehouse.embedder import best_device, best_precision, one_torch_thread
 from icehouse.heads._lbfgs import Point, minimise
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -47,6 +48,7 @@ MOST_ROWS = 4096
 SHARE, LEAST = 8, 4096  # one image in 8 is in the sample, and as many at least
 GRAM = 2  # images a feature, of which H is made
 TURNS, SOLVED = 6, 0.02  # of conjugate gradients at most, and the residual that is small enough
+SMALL = 2**27  # products in a step, for one thread
 ROUGH_SIZE = 2**21  # numbers in X from which rounding them pays
 
 
@@ -128,6 +130,11 @@ class LogisticData:
         self.target[0, torch.as_tensor(rows)] = self.tensor(target, self.target.dtype)
 
     @property
+    def is_small(self) -> bool:
+        """Whether threads would wait for each other longer than they work."""
+        return self.features.numel() * self.shape[0] < SMALL
+
+    @property
     def rows(self) -> list[slice]:
         """Images to take at once."""
         step = min(MOST_ROWS, max(256, CELLS // self.shape[0]))
@@ -181,38 +188,13 @@ def solve(
         state = data.tensor(np.column_stack([start.coef, start.intercept]), data.wide)
         state[:, -1] += state[:, :-1] @ mean
     rough = data.rounded is not data.features and not near
-    point, count = minimise(_Objective(data, C), state, tolerance, steps, rough=rough)
+    with one_torch_thread() if data.is_small else nullcontext():
+        point, count = minimise(_Objective(data, C), state, tolerance, steps, rough=rough)
     state = point.state.clone()
     state[:, -1] -= state[:, :-1] @ mean
     found = state.float().cpu().numpy()
     steepest = float(point.gradient.abs().max())
     return Solution(found[:, :-1].copy(), found[:, -1].copy(), point.value, steepest, count)
-
-
-def held_out_loss(data: LogisticData, solution: Solution, weights: FloatArray) -> float:
-    """Return the mean loss of images that took no part in a problem, over all problems.
-
-    Parameters
-    ----------
-    data : LogisticData
-    solution : Solution
-    weights : array of float, shape (problems, n)
-        Of each image in each problem; 0 where it was fitted to.
-    """
-    weights = weights / weights.sum()
-    coef = data.tensor(solution.coef, torch.float32)
-    intercept = data.tensor(solution.intercept, torch.float32)[:, None]
-    total = 0.0
-    for rows in data.rows:
-        logits = (coef @ data.features[rows].T + intercept).view(len(weights), data.columns, -1)
-        target = data.target[:, rows]
-        if data.exclusive:
-            truth = target.expand(len(weights), 1, -1)
-            losses = -logits.log_softmax(1).gather(1, truth)
-        else:
-            losses = softplus(logits) - target * logits
-        total += float((losses.sum(1) * data.tensor(weights[:, rows], torch.float32)).sum())
-    return total
 
 
 class _Objective:
