@@ -133,7 +133,7 @@ def gather(store: Store, stored: StoredHead, split: str | None = None) -> Eviden
     split = _choose(data, card, split)
     rows, proba = _proba(store, stored, data, split)
     classes, truth, known = _truth(stored, data, rows)
-    answers = stored.head.decide(proba)
+    answers = stored.decide(proba)
     answered = answers == 1 if answers.ndim == 2 else answers[:, None] == np.array(classes)
     wide = proba
     if len(classes) > len(known):
@@ -145,7 +145,7 @@ def gather(store: Store, stored: StoredHead, split: str | None = None) -> Eviden
     return Evidence(
         store_name=str(store.path).rstrip("/").rpartition("/")[2],
         card=card,
-        threshold=float(stored.head.threshold),
+        threshold=float(np.mean(stored.threshold)),
         data=data,
         changed=data.digest != card.training["digest"],
         split=split,
