@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from icehouse.errors import HeadCorrupt, LookupFailed
 from icehouse.heads._calibration import Calibration, Temperature, read_calibration
-from icehouse.store import Store
+from icehouse.store import Store, seal_of
 
 
 @dataclass(frozen=True)
@@ -112,8 +110,3 @@ def read_card(store: Store, task: str, name: str) -> HeadCard:
         raise LookupFailed(f"task {task!r} has no head {name!r}; it has: {have}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HeadCorrupt(f"{path} is damaged ({error!r}); fit the head again") from error
-
-
-def seal_of(values: Mapping[str, Any]) -> str:
-    """Return the checksum of a card, which is written with it."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -32,12 +32,12 @@ from icehouse.errors import (
     UsageError,
 )
 from icehouse.heads._base import AnyArray, FloatArray, Head
-from icehouse.heads._card import HeadCard, read_card, seal_of
+from icehouse.heads._card import HeadCard, read_card
 from icehouse.heads._conformal import Conformal
 from icehouse.heads._ensemble import EnsembleHead, Member, place_members
 from icehouse.heads._familiarity import Familiarity
 from icehouse.heads._registry import configure, make_head
-from icehouse.store import FeatureMatrix, Store
+from icehouse.store import FeatureMatrix, Store, seal_of
 
 RELIABILITY = "reliability.png"
 

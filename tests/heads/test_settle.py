@@ -22,7 +22,7 @@ from icehouse.heads import (
     training_set,
 )
 from icehouse.heads._calibration import CALIBRATIONS, Temperature
-from icehouse.heads._card import seal_of
+from icehouse.store import seal_of
 
 NO_VAL = Fractions(0.8, 0.0, 0.2)
 
