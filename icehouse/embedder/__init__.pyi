@@ -6,6 +6,7 @@ from ._device import best_device, best_precision
 from ._embed import EmbedOptions, embed
 from ._encoder import Encoder, EncoderRequest, open_encoder
 from ._engine import ENGINES, Opened, open_on
+from ._kept_rate import kept_rate
 from ._layout import enough
 from ._onnx import OnnxEncoder, encoder_to_onnx
 from ._pictures import MIN_COSINE, similarity
@@ -65,6 +66,7 @@ __all__ = [
     "encoder_to_onnx",
     "enough",
     "find_request",
+    "kept_rate",
     "list_folder",
     "list_lines",
     "list_manifest",

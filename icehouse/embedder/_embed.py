@@ -14,6 +14,7 @@ from icehouse.embedder._crew import Crew
 from icehouse.embedder._decode import MAX_PIXELS
 from icehouse.embedder._encoder import Encoder, EncoderRequest
 from icehouse.embedder._engine import ENGINES, Opened, open_on
+from icehouse.embedder._kept_rate import keep_rate
 from icehouse.embedder._known import Known
 from icehouse.embedder._pipeline import Pipeline, StageTimes
 from icehouse.embedder._plan import Plan, make_plan, refuse_stranger
@@ -148,6 +149,8 @@ def embed(
     seconds = time.perf_counter() - started
     report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
     speed = make_speed(pipeline, work.opened, seconds, reading)
+    if speed is not None:
+        keep_rate(store, work.encoder_id, report.encoded, speed)
     return replace(report, failures=_failures(store, dataset), seconds=seconds, speed=speed)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from icehouse.embedder import kept_rate
 from icehouse.errors import HeadError
 from icehouse.heads._answer import answer
 from icehouse.heads._balance import NONE, VIEWS, named, with_views
-from icehouse.heads._data import TRAIN, LabelledSet
+from icehouse.heads._data import TRAIN, VAL, LabelledSet
 from icehouse.heads._fit import fit_split, seeded
 from icehouse.heads._fit_options import FitOptions
 from icehouse.heads._ground import (
@@ -44,6 +45,10 @@ class Contender:
     encoder, encoder_id, head : str
     metrics : Metrics
         Means over the seeds; its ``top1`` is the accuracy. A number that one seed lacks is None.
+    train : float
+        Accuracy on the images that it was fitted on, mean over the seeds.
+    val : float or None
+        On those that calibrated it. None where there are none, or they are what is measured.
     low, high : float
         95 % interval of the accuracy, over images.
     spread : float or None
@@ -52,6 +57,8 @@ class Contender:
         With calibration; mean over the seeds.
     predict_rate : float
         Images/s, from features, in one call of 1,024.
+    encode_rate : float or None
+        Images/s of the encoder, from source to store, when it last embedded enough to tell.
     dim : int
     bytes_per_image : int
         As stored.
@@ -67,11 +74,14 @@ class Contender:
     encoder_id: str
     head: str
     metrics: Metrics
+    train: float
+    val: float | None
     low: float
     high: float
     spread: float | None
     fit_seconds: float
     predict_rate: float
+    encode_rate: float | None
     dim: int
     bytes_per_image: int
     p: float | None
@@ -193,16 +203,20 @@ def compare(
 def _contend(ground: Ground, data: LabelledSet, kind: str, first: int, balance: str) -> _Outcome:
     right, asked = np.zeros(len(data), np.int64), np.zeros(len(data), np.int64)
     measured, seconds, rate = [], 0.0, 0.0
+    sides: dict[str, list[float]] = {}
     for seed, split in enumerate(ground.splits, first):
         head, here = seeded(kind, None, seed), replace(data, split=split)
         options = FitOptions(seed=seed, balance=balance)
         stored = fit_split(head, here, kind, kind, options, time.perf_counter())
         rows = split == ground.measured
-        proba, predicted = answer(stored, data.X[rows])
-        y = data.y[rows]
-        measured.append(measure(y, proba, predicted, stored.classes))
+        proba, predicted = answer(stored, data.X)
+        measured.append(measure(data.y[rows], proba[rows], predicted[rows], stored.classes))
+        hits = data.y == predicted
+        hits = hits.all(axis=1) if hits.ndim == 2 else hits
         asked += rows
-        right[rows] += (y == predicted).all(axis=1) if y.ndim == 2 else y == predicted
+        right += hits & rows
+        for side in np.unique(split[~rows]):
+            sides.setdefault(str(side), []).append(float(hits[split == side].mean()))
         seconds += stored.card.seconds
         if not rate:
             timed = np.resize(data.X, (TIMED_IMAGES, data.X.shape[1]))
@@ -217,11 +231,14 @@ def _contend(ground: Ground, data: LabelledSet, kind: str, first: int, balance: 
         encoder_id=data.encoder_id,
         head=kind,
         metrics=_mean(measured),
+        train=float(np.mean(sides[TRAIN])),
+        val=float(np.mean(sides[VAL])) if VAL in sides else None,
         low=low,
         high=high,
         spread=float(np.std(accuracy, ddof=1)) if len(accuracy) > 1 else None,
         fit_seconds=seconds / len(measured),
         predict_rate=rate,
+        encode_rate=kept_rate(ground.store, data.encoder_id),
         dim=data.X.shape[1],
         bytes_per_image=data.X.shape[1] * data.X.itemsize,
         p=None,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from icehouse.heads import Comparison, LabelCounts
 
 METRICS = "top5", "precision", "recall", "f1", "auc_roc", "log_loss", "ece"
-COSTS = "fit_seconds", "predict_rate", "dim", "bytes_per_image"
+NUMBERS = "train", "val", "fit_seconds", "predict_rate", "encode_rate", "dim", "bytes_per_image"
 
 
 def write_comparison(comparison: Comparison, folder: str | Path) -> list[str]:
@@ -34,13 +34,13 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> list[str]:
     rows = [
         [c.encoder, c.encoder_id, c.head, c.balance, c.metrics.top1, c.low, c.high, c.spread]
         + [getattr(c.metrics, name) for name in METRICS]
-        + [getattr(c, name) for name in COSTS]
+        + [getattr(c, name) for name in NUMBERS]
         + [c.p, c.like_best]
         for c in comparison.contenders
     ]
     files = files_at(folder)
     return [
-        files.commit("compare.csv", _csv([*first, *METRICS, *COSTS, "p", "like_best"], rows)),
+        files.commit("compare.csv", _csv([*first, *METRICS, *NUMBERS, "p", "like_best"], rows)),
         files.commit("compare.md", _comparison_page(comparison).encode()),
         files.commit("compare.png", draw_comparison(comparison)),
     ]

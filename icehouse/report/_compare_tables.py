@@ -20,26 +20,34 @@ EXPLAINED = "≈ cannot be told from the best: p is 0.05 or more (paired exact t
 
 @dataclass(frozen=True)
 class Column:
-    """A number of a contender: its name in files, its title, and which value is best, if any."""
+    """A number of a contender.
+
+    ``name`` is its name in files, ``best`` says which value is best, if any, and ``below`` that a
+    terminal, which is not wide, has it below the number before.
+    """
 
     name: str
     title: str
     of: Callable[[Contender], float | None]
     shown: str = "{:.3f}"
     best: Callable[[Sequence[float]], float] | None = max
+    below: bool = False
 
 
 COLUMNS = (
     Column("accuracy", "accuracy", lambda c: c.metrics.top1),
+    Column("train", "train", lambda c: c.train, best=None),
+    Column("val", "val", lambda c: c.val, best=None, below=True),
     Column("top5", "top-5", lambda c: c.metrics.top5),
     Column("recall", "recall", lambda c: c.metrics.recall),
     Column("f1", "F1", lambda c: c.metrics.f1),
     Column("auc_roc", "AUC", lambda c: c.metrics.auc_roc),
     Column("ece", "ECE", lambda c: c.metrics.ece, best=min),
     Column("fit_seconds", "fit s", lambda c: c.fit_seconds, "{:.2f}", min),
-    Column("predict_rate", "images/s", lambda c: c.predict_rate, "{:,.0f}"),
+    Column("predict_rate", "images/s", lambda c: c.predict_rate, "{:,.0f}", below=True),
 )
 OF_ENCODERS = (
+    Column("encode_rate", "images/s", lambda c: c.encode_rate, "{:,.0f}", None),
     Column("dim", "dim", lambda c: c.dim, "{:,}", None),
     Column("bytes_per_image", "bytes/image", lambda c: c.bytes_per_image, "{:,}", None),
 )
@@ -49,8 +57,7 @@ def comparison_tables(comparison: Comparison) -> list[Table | str]:
     """Return the contenders, what the encoders cost, and notes."""
     contenders = comparison.contenders
     columns = shown_columns(comparison)
-    titles = [column.title for column in columns]
-    table = new_table("", "head", *titles, "vs best", gap=1)
+    table = new_table("", "head", *_lines(columns, [c.title for c in columns]), "vs best", gap=1)
     best = {column.name: best_of(column, contenders) for column in columns}
     for each in contenders:
         cells = []
@@ -61,7 +68,7 @@ def comparison_tables(comparison: Comparison) -> list[Table | str]:
         cells[0] += f"\n[dim]{each.low:.2f}–{each.high:.2f}[/dim]"
         if each.spread is not None:
             cells[0] += f"\n[dim]±{each.spread:.3f}[/dim]"
-        table.add_row(_both(each), *cells, against_best(each))
+        table.add_row(_both(each), *_lines(columns, cells), against_best(each))
     for column_shown in table.columns[1:]:
         column_shown.no_wrap = True
     said: list[Table | str] = [_bold(title_of(comparison)), table]
@@ -91,6 +98,17 @@ def label_counts_tables(counts: LabelCounts) -> list[Table | str]:
         column.no_wrap = True
     notes = (f"note: {escape(note)}" for note in counts.notes)
     return [_bold(labels_title_of(counts)), table, *notes]
+
+
+def _lines(columns: Sequence[Column], cells: Sequence[str]) -> list[str]:
+    """Put what is to be below another number there."""
+    lines: list[str] = []
+    for column, text in zip(columns, cells, strict=True):
+        if column.below:
+            lines[-1] += f"\n{text}"
+        else:
+            lines.append(text)
+    return lines
 
 
 def shown_columns(comparison: Comparison) -> list[Column]:

@@ -44,6 +44,9 @@ def test_numbers_are_those_of_fit_head_and_nothing_is_saved(fill, photos):
         assert (each.dim, each.bytes_per_image, each.spread) == (8, 16, None)
         assert each.fit_seconds > 0
         assert each.predict_rate > 0
+        assert each.train == pytest.approx(card.metrics["train"]["top1"])
+        assert each.val == pytest.approx(card.metrics["val"]["top1"])
+        assert each.encode_rate is None  # none was kept
 
 
 def test_the_best_is_first_and_what_differs_by_more_than_chance_is_said(fill, photos, encode_noise):

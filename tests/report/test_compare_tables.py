@@ -18,13 +18,14 @@ def text(*tables, width=80):
 def test_a_comparison_fits_a_terminal_of_80_columns(contenders):
     shown = text(*comparison_tables(contenders))
     assert "…" not in shown
-    head, best, encoder, *_ = shown.splitlines()[1:]
-    titles = "head accuracy top-5 recall F1 AUC ECE fit s images/s vs best"
+    above, head, best, encoder, *_ = shown.splitlines()[1:]
+    assert above.split() == ["train", "fit", "s"]
+    titles = "head accuracy val top-5 recall F1 AUC ECE images/s vs best"
     assert head.split() == titles.split()
     assert best.split() == [
-        "xgboost", "0.900", "0.990", "0.880", "0.870", "0.960", "0.050", "12.25", "1,234", "best",
+        "xgboost", "0.900", "0.990", "0.990", "0.880", "0.870", "0.960", "0.050", "12.25", "best",
     ]  # fmt: skip
-    assert encoder.split() == ["clip:ViT-B-32/", "0.85–0.94"]
+    assert encoder.split() == ["clip:ViT-B-32/", "0.85–0.94", "0.910", "1,234"]
     assert "±0.012" in shown
     assert "≈ p=0.31" in shown
     assert "p<0.001" in shown
@@ -42,9 +43,10 @@ def test_the_best_of_each_number_is_bold(contenders):
     table = comparison_tables(contenders)[1]
     bold = [[cell.startswith("[bold]") for cell in column.cells] for column in table.columns]
     assert bold[1] == [True, False, False]  # accuracy
-    assert bold[6] == [False, False, True]  # ECE: the lowest
-    assert bold[7] == [False, True, False]  # fit s: the lowest
-    assert bold[8] == [False, True, True]  # equal as shown
+    assert bold[7] == [False, False, True]  # ECE: the lowest
+    assert bold[8] == [False, True, False]  # fit s: the lowest
+    rates = [cell.split("\n")[1] for cell in table.columns[8].cells]
+    assert [rate.startswith("[bold]") for rate in rates] == [False, True, True]  # equal as shown
 
 
 def test_label_counts_have_a_column_each(embedded):

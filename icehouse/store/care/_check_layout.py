@@ -16,7 +16,7 @@ LAYOUT = re.compile(
       store\.json
     | labels\.sqlite(-journal|-wal|-shm)?
     | catalog/[^/]+/\d{8}[-_][0-9a-f]{12}\.parquet
-    | features/[^/]+/((encoder|views)\.json|canary\.npy|[^/]+\.parquet|_forgotten/[^/]+\.parquet)
+    | features/[^/]+/((encoder|views|speed)\.json|canary\.npy|(_forgotten/)?[^/]+\.parquet)
     | heads/[^/]+/[^/]+/(head\.json|metrics\.json|reliability\.png|weights-[0-9a-f]{16}\.safetensors
                         |curves(-[0-9a-f]{16}\.json|\.png)
                         |oof(-[0-9a-f]{16})?\.parquet|(flags|label-issues)\.(parquet|csv|jsonl|png))
