@@ -15,6 +15,8 @@ from ._ids import (
 )
 from ._joint_features import parts_of
 from ._labels import LabelEvent, LabelLog, Task
+from ._queue_records import Answer, Queue, QueueItem, Recorded
+from ._queues import LEASE_SECONDS, Queues
 from ._range_file import RangeFile
 from ._sealed import seal_of, sealed, unsealed
 from ._search import nearest, unit
@@ -23,7 +25,9 @@ from .care import Finding, FsckReport, Oblivion, forget, fsck, plan_forget
 
 __all__ = [
     "FORMAT_VERSION",
+    "LEASE_SECONDS",
     "STORE_MANIFEST",
+    "Answer",
     "Catalog",
     "CatalogRow",
     "FeatureMatrix",
@@ -36,7 +40,11 @@ __all__ = [
     "LabelLog",
     "Oblivion",
     "Place",
+    "Queue",
+    "QueueItem",
+    "Queues",
     "RangeFile",
+    "Recorded",
     "Store",
     "Task",
     "check_name",

@@ -91,6 +91,14 @@ class LabelDatabase:
             with self.write() as db:
                 METADATA.create_all(db)
 
+    def ensure(self, metadata: sa.MetaData) -> None:
+        """Make further tables, where they lack."""
+        with self.read() as db:
+            there = set(sa.inspect(db).get_table_names())
+        if not set(metadata.tables) <= there:
+            with self.write() as db:
+                metadata.create_all(db)
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()

@@ -86,11 +86,11 @@ class LabelLog:
     """
 
     def __init__(self, url: str | sa.URL) -> None:
-        self._database = LabelDatabase(url)
+        self.database = LabelDatabase(url)
 
     def tasks(self) -> list[Task]:
         """Return all tasks, sorted by name."""
-        with self._database.read() as db:
+        with self.database.read() as db:
             found = db.execute(sa.select(TASKS).order_by(TASKS.c.name)).all()
             named = db.execute(sa.select(CLASSES).order_by(CLASSES.c.id)).all()
         return [
@@ -115,7 +115,7 @@ class LabelLog:
         """
         if kind not in KINDS:
             raise UsageError(f"a task is {SINGLE} or {MULTI}, got {kind!r}")
-        with self._database.write() as db:
+        with self.database.write() as db:
             had = db.execute(sa.select(TASKS.c.kind).where(TASKS.c.name == name)).scalar()
             if had is None:
                 db.execute(sa.insert(TASKS).values(name=name, kind=kind))
@@ -148,9 +148,9 @@ class LabelLog:
             A label that is not among the task's classes, not exactly one in a single-label
             task, or an image_id that is none.
         """
-        rows = _rows(self.task(task), [(image, (given, note)) for image, given in labels])
+        rows = rows_of(self.task(task), [(image, (given, note)) for image, given in labels])
         if rows:
-            with self._database.write() as db:
+            with self.database.write() as db:
                 db.execute(sa.insert(EVENTS), _signed(rows, annotator, origin))
 
     def claim(
@@ -189,7 +189,7 @@ class LabelLog:
             .order_by(EVENTS.c.seq)
         )
         asked = self.task(task)  # by a connection of its own, which could not read meanwhile
-        with self._database.write() as db:
+        with self.database.write() as db:
             # As text: most sources repeat themselves, and parsing takes longer than reading.
             before = {bytes(image): (text, note) for image, text, note in db.execute(query)}
             news = (
@@ -198,7 +198,7 @@ class LabelLog:
                 if before.get(image) != (_text(labels), note)
             )
             count = 0
-            while some := _rows(asked, islice(news, AT_ONCE)):  # ten times the memory of news
+            while some := rows_of(asked, islice(news, AT_ONCE)):  # ten times the memory of news
                 db.execute(sa.insert(EVENTS), _signed(some, annotator, origin))
                 count += len(some)
         return count
@@ -207,12 +207,12 @@ class LabelLog:
         """Return who has said something about a task by one way."""
         query = sa.select(EVENTS.c.annotator).distinct()
         query = query.where(EVENTS.c.task == task, EVENTS.c.origin == origin)
-        with self._database.read() as db:
+        with self.database.read() as db:
             return set(db.scalars(query))
 
     def undo(self, seq: int, *, annotator: str, origin: str = "cli") -> None:
         """Take back an event (which may itself be an undo) by appending another one."""
-        with self._database.write() as db:
+        with self.database.write() as db:
             event = db.execute(sa.select(EVENTS).where(EVENTS.c.seq == seq)).first()
             if event is None:
                 raise LookupFailed(f"the label log has no event {seq}")
@@ -231,10 +231,10 @@ class LabelLog:
         """Return the events of a task in the order in which they were appended."""
         columns = [EVENTS.c[each.name] for each in fields(LabelEvent)]
         query = sa.select(*columns).where(EVENTS.c.task == task).order_by(EVENTS.c.seq)
-        with self._database.read() as db:
+        with self.database.read() as db:
             rows = db.execute(query).all()
         return [
-            LabelEvent(seq, bytes(image), None if labels is None else _parse(labels), *rest)
+            LabelEvent(seq, bytes(image), None if labels is None else labels_of(labels), *rest)
             for seq, image, labels, *rest in rows
         ]
 
@@ -258,7 +258,7 @@ class LabelLog:
         return found
 
 
-def _rows(asked: Task, said: Iterable[tuple[bytes, Statement]]) -> list[dict[str, Any]]:
+def rows_of(asked: Task, said: Iterable[tuple[bytes, Statement]]) -> list[dict[str, Any]]:
     """Return statements as rows that are yet to be signed, or refuse what cannot be said."""
     known = set(asked.classes)
     rows: list[dict[str, Any]] = []
@@ -289,7 +289,7 @@ def _text(labels: tuple[str, ...]) -> str:
     return json.dumps(labels, ensure_ascii=False)
 
 
-def _parse(text: str) -> tuple[str, ...]:
+def labels_of(text: str) -> tuple[str, ...]:
     try:
         return tuple(json.loads(text))
     except (ValueError, TypeError) as error:

@@ -154,6 +154,14 @@ def postgres(postgres_server: str) -> str:
     return f"{postgres_server}/{name}"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database that nothing is in yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/labels.sqlite"
+    return str(request.getfixturevalue("postgres"))
+
+
 @pytest.fixture(scope="session")
 def grown(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``photos`` and ``store``, embedded in three runs, with a head. Read only."""

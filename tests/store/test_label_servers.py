@@ -20,14 +20,6 @@ from icehouse.store._labels import Statement
 A, B, C = (bytes([number]) * 31 + b"\0" for number in range(3))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database that nothing is in yet."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/labels.sqlite"
-    return str(request.getfixturevalue("postgres"))
-
-
 @pytest.fixture
 def log(url: str) -> LabelLog:
     log = LabelLog(label_url(url))
@@ -76,7 +68,7 @@ def test_a_claim_is_recorded_where_it_is_news(log: LabelLog) -> None:
 
 def test_of_an_error_in_the_middle_nothing_is_kept(log: LabelLog) -> None:
     def fail() -> None:
-        with log._database.write() as connection:
+        with log.database.write() as connection:
             connection.execute(sa.text("INSERT INTO tasks VALUES ('plant', 'single')"))
             raise RuntimeError("in the middle")
 
@@ -126,11 +118,11 @@ def test_a_reader_of_a_server_sees_one_state_while_others_write(postgres: str) -
     log, other = (LabelLog(label_url(postgres)) for _ in range(2))
     log.ensure_task("animal", "single", ["cat", "dog"])
     count = sa.text("SELECT count(*) FROM classes")
-    with log._database.read() as connection:
+    with log.database.read() as connection:
         before = connection.execute(count).scalar()
         other.ensure_task("animal", "single", ["owl"])
         assert connection.execute(count).scalar() == before
-    with log._database.read() as connection:
+    with log.database.read() as connection:
         assert connection.execute(count).scalar() == 3
 
 
@@ -197,7 +189,7 @@ def test_fsck_finds_what_contradicts_itself_on_a_server(damaged: Store, postgres
     log = LabelLog(label_url(postgres))
     log.ensure_task("animal", "single", ["cat"])
     log.record("animal", [(A, ("cat",))], annotator="ann", origin="cli")
-    with log._database.write() as connection:
+    with log.database.write() as connection:
         connection.execute(sa.text("UPDATE events SET labels = '[\"cow\"]'"))
         connection.execute(sa.text("UPDATE tasks SET kind = 'odd'"))
     report = fsck(damaged.path, labels=postgres, repair=True)

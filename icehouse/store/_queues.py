@@ -1,0 +1,237 @@
+"""Review queues: images in an order, each given to one reviewer at a time, and what came of it.
+
+Every change is one transaction, and writers wait for each other, so that no image is given to two
+people, and an answer that is sent twice (because the first one seemed lost) is recorded once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from icehouse.errors import LookupFailed, UsageError
+from icehouse.store._answers import record, take_back
+from icehouse.store._labels import LabelLog
+from icehouse.store._queue_records import Answer, Queue, QueueItem, Recorded
+from icehouse.store._queue_tables import ANSWERS, ITEMS, LEASES, QUEUE_METADATA, QUEUES
+
+LEASE_SECONDS = 300.0
+
+
+class Queues:
+    """The queues of a store.
+
+    Parameters
+    ----------
+    log : LabelLog
+        Whose database they are in.
+    clock : callable
+        Seconds since 1970.
+    """
+
+    def __init__(self, log: LabelLog, clock: Callable[[], float] = time.time) -> None:
+        self._log = log
+        self._clock = clock
+        self._database = log.database
+        self._database.ensure(QUEUE_METADATA)
+
+    def make(
+        self,
+        task: str,
+        strategy: str,
+        items: Sequence[QueueItem],
+        settings: Mapping[str, Any] | None = None,
+    ) -> Queue:
+        """Make a queue of images in an order.
+
+        Raises
+        ------
+        LookupFailed
+            No such task.
+        UsageError
+            No images, or one of them twice.
+        """
+        self._log.task(task)
+        if not items or len({item.image_id for item in items}) < len(items):
+            raise UsageError(f"a queue is of images, each of them once; got {len(items)}")
+        values = {
+            "task": task,
+            "strategy": strategy,
+            "made": self._clock(),
+            "settings": json.dumps(dict(settings or {}), ensure_ascii=False),
+        }
+        with self._database.write() as db:
+            number = db.execute(
+                sa.insert(QUEUES).values(values).returning(QUEUES.c.id)
+            ).scalar_one()
+            db.execute(sa.insert(ITEMS), _places(number, items, 0))
+        return self.queue(number)
+
+    def queue(self, number: int) -> Queue:
+        """Return a queue, or raise LookupFailed."""
+        found = {queue.id: queue for queue in self.queues()}
+        if number not in found:
+            have = ", ".join(map(str, found)) or "none"
+            raise LookupFailed(f"the store has no queue {number}; it has: {have}")
+        return found[number]
+
+    def queues(self, task: str | None = None) -> list[Queue]:
+        """Return all queues, or those of a task, the newest last."""
+        query = sa.select(QUEUES).order_by(QUEUES.c.id)
+        with self._database.read() as db:
+            rows = db.execute(query if task is None else query.where(QUEUES.c.task == task)).all()
+        return [Queue(q.id, q.task, q.strategy, q.made, json.loads(q.settings)) for q in rows]
+
+    def rank_anew(self, number: int, items: Sequence[QueueItem]) -> None:
+        """Put other images in the place of those that nobody has been given or answered.
+
+        Images that the queue holds already keep their place.
+        """
+        queue = self.queue(number)
+        with self._database.write() as db:
+            _expire(db, self._clock())
+            touched = sa.union(
+                sa.select(LEASES.c.image_id).where(LEASES.c.task == queue.task),
+                sa.select(ANSWERS.c.image_id).where(ANSWERS.c.queue == number),
+            )
+            db.execute(
+                sa.delete(ITEMS).where(ITEMS.c.queue == number, ITEMS.c.image_id.not_in(touched))
+            )
+            held = set(db.scalars(sa.select(ITEMS.c.image_id).where(ITEMS.c.queue == number)))
+            last = db.scalar(sa.select(sa.func.max(ITEMS.c.place)).where(ITEMS.c.queue == number))
+            new = [item for item in items if item.image_id not in held]
+            if new:
+                db.execute(
+                    sa.insert(ITEMS), _places(number, new, 1 + (-1 if last is None else last))
+                )
+
+    def lease(
+        self, number: int, reviewer: str, count: int, seconds: float = LEASE_SECONDS
+    ) -> list[QueueItem]:
+        """Give a reviewer the next images, those first that they were given before.
+
+        Nobody else is given them until they are answered, or ``seconds`` have passed. Where the
+        clock is set back, that is later by as much.
+
+        Parameters
+        ----------
+        number : int
+            Of the queue.
+        reviewer : str
+        count : int
+            At most.
+        seconds : float
+        """
+        queue = self.queue(number)
+        now = self._clock()
+        with self._database.write() as db:
+            _expire(db, now)
+            mine = LEASES.c.queue == number, LEASES.c.reviewer == reviewer
+            had = db.execute(
+                sa.select(ITEMS)
+                .join(LEASES, LEASES.c.image_id == ITEMS.c.image_id)
+                .where(ITEMS.c.queue == number, *mine)
+                .order_by(ITEMS.c.place)
+            ).all()
+            new = db.execute(_open(queue, reviewer).limit(max(count - len(had), 0))).all()
+            db.execute(sa.update(LEASES).where(*mine).values(until=now + seconds))
+            if new:
+                values = {"task": queue.task, "reviewer": reviewer, "queue": number}
+                values |= {"until": now + seconds}
+                db.execute(sa.insert(LEASES), [{**values, "image_id": i.image_id} for i in new])
+        return [_item(row) for row in [*had, *new]][:count]
+
+    def answer(self, number: int, reviewer: str, answers: Sequence[Answer]) -> list[Recorded]:
+        """Record answers, all of them or none; each takes the place of one that was given before.
+
+        An answer after its lease has ended is recorded, too.
+
+        Raises
+        ------
+        LookupFailed
+            An image is not in the queue.
+        UsageError
+            As :meth:`LabelLog.record`; or a token stands for another answer.
+        """
+        queue = self.queue(number)
+        task = self._log.task(queue.task)
+        with self._database.write() as db:
+            return [record(db, queue, task, reviewer, each, self._clock()) for each in answers]
+
+    def undo(self, number: int, reviewer: str, token: str) -> bytes | None:
+        """Take back the last answer of a reviewer, and give them its image again.
+
+        Parameters
+        ----------
+        number : int
+            Of the queue.
+        reviewer : str
+        token : str
+            As :attr:`Answer.token`: sent again, it takes back nothing more.
+
+        Returns
+        -------
+        bytes or None
+            The image; None where there is no answer to take back.
+        """
+        queue = self.queue(number)
+        with self._database.write() as db:
+            now = self._clock()
+            image = take_back(db, queue, reviewer, token, now)
+            if image is not None:
+                lease = {"task": queue.task, "image_id": image, "reviewer": reviewer}
+                db.execute(sa.delete(LEASES).filter_by(**lease))
+                until = now + LEASE_SECONDS
+                db.execute(sa.insert(LEASES).values(**lease, queue=number, until=until))
+        return image
+
+
+def _places(number: int, items: Sequence[QueueItem], first: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "queue": number,
+            "place": place,
+            "image_id": item.image_id,
+            "score": item.score,
+            "why": json.dumps(dict(item.why), ensure_ascii=False),
+            "reviewers": item.reviewers,
+            "lacks": item.reviewers,
+        }
+        for place, item in enumerate(items, first)
+    ]
+
+
+def _item(row: sa.Row[Any]) -> QueueItem:
+    return QueueItem(bytes(row.image_id), row.score, json.loads(row.why), row.reviewers)
+
+
+def _expire(db: sa.Connection, now: float) -> None:
+    db.execute(sa.delete(LEASES).where(LEASES.c.until <= now))
+
+
+def _open(queue: Queue, reviewer: str) -> sa.Select[Any]:
+    """Ask for what a reviewer may be given: lacks answers, more than are being thought about."""
+    given = (
+        sa.select(sa.func.count())
+        .where(LEASES.c.task == queue.task, LEASES.c.image_id == ITEMS.c.image_id)
+        .scalar_subquery()
+    )
+    own_lease = sa.exists().where(
+        LEASES.c.task == queue.task,
+        LEASES.c.image_id == ITEMS.c.image_id,
+        LEASES.c.reviewer == reviewer,
+    )
+    answered = sa.exists().where(
+        ANSWERS.c.queue == queue.id,
+        ANSWERS.c.image_id == ITEMS.c.image_id,
+        ANSWERS.c.reviewer == reviewer,
+    )
+    return (
+        sa.select(ITEMS)
+        .where(ITEMS.c.queue == queue.id, ITEMS.c.lacks > given, ~own_lease, ~answered)
+        .order_by(ITEMS.c.place)
+    )
