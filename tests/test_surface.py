@@ -22,11 +22,12 @@ SURFACE = {
     "icehouse.cli": ["main"],
     "icehouse.store": [
         "FORMAT_VERSION", "LEASE_SECONDS", "STORE_MANIFEST", "Answer", "Catalog", "CatalogRow",
-        "FeatureMatrix", "FeatureShards", "Files", "Finding", "FsckReport", "IdArray", "LabelEvent",
-        "LabelLog", "Oblivion", "Place", "Queue", "QueueItem", "Queues", "RangeFile", "Recorded",
-        "Store", "Task", "check_name", "files_at", "forget", "fsck", "ids_from_arrow",
-        "ids_from_bytes", "ids_to_arrow", "image_id", "nearest", "parts_of", "plan_forget",
-        "positions", "record_claims", "seal_of", "sealed", "unit", "unsealed",
+        "Conflict", "FeatureMatrix", "FeatureShards", "Files", "Finding", "FsckReport", "IdArray",
+        "LabelEvent", "LabelLog", "Merged", "Oblivion", "Place", "Queue", "QueueItem", "Queues",
+        "RangeFile", "Recorded", "Store", "Task", "check_name", "files_at", "forget", "fsck",
+        "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "in_force_of",
+        "merge_labels", "nearest", "parts_of", "plan_forget", "positions", "record_claims",
+        "seal_of", "sealed", "unit", "unsealed",
     ],
     "icehouse.store.care": ["Finding", "FsckReport", "Oblivion", "forget", "fsck", "plan_forget"],
     "icehouse.embedder": [

@@ -14,7 +14,9 @@ from ._ids import (
     positions,
 )
 from ._joint_features import parts_of
-from ._labels import LabelEvent, LabelLog, Task
+from ._label_events import LabelEvent, Task, in_force_of
+from ._labels import LabelLog
+from ._merge import Conflict, Merged, merge_labels
 from ._queue_records import Answer, Queue, QueueItem, Recorded
 from ._queues import LEASE_SECONDS, Queues
 from ._range_file import RangeFile
@@ -30,6 +32,7 @@ __all__ = [
     "Answer",
     "Catalog",
     "CatalogRow",
+    "Conflict",
     "FeatureMatrix",
     "FeatureShards",
     "Files",
@@ -38,6 +41,7 @@ __all__ = [
     "IdArray",
     "LabelEvent",
     "LabelLog",
+    "Merged",
     "Oblivion",
     "Place",
     "Queue",
@@ -55,6 +59,8 @@ __all__ = [
     "ids_from_bytes",
     "ids_to_arrow",
     "image_id",
+    "in_force_of",
+    "merge_labels",
     "nearest",
     "parts_of",
     "plan_forget",

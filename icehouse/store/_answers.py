@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from icehouse.errors import LookupFailed, UsageError
+from icehouse.store._label_events import Task, labels_of
 from icehouse.store._label_tables import EVENTS
-from icehouse.store._labels import Task, labels_of, rows_of
+from icehouse.store._labels import rows_of
 from icehouse.store._queue_records import DONE, LABEL, UNDO, Answer, Queue, Recorded
 from icehouse.store._queue_tables import ANSWERS, ITEMS, LEASES, REVIEWS
 

@@ -6,18 +6,16 @@ in a task; an undo is an event too, which takes another one back.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
-from icehouse.errors import LookupFailed, StoreCorrupt, UsageError
+from icehouse.errors import LookupFailed, UsageError
 from icehouse.store._ids import ID_BYTES
+from icehouse.store._label_events import LabelEvent, Task, in_force_of, labels_to_text, read_events
 from icehouse.store._label_tables import CLASSES, EVENTS, TASKS, LabelDatabase
 
 SINGLE, MULTI = "single", "multi"
@@ -26,54 +24,6 @@ KINDS = (SINGLE, MULTI)
 
 Statement = tuple[tuple[str, ...], str | None]
 """Labels, and a note."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """A question about images.
-
-    Attributes
-    ----------
-    name : str
-    kind : {"single", "multi"}
-        Exactly one label an image, or any number of them.
-    classes : tuple of str
-        In the order in which they came to be known, sorted within one import.
-    """
-
-    name: str
-    kind: str
-    classes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class LabelEvent:
-    """One statement about one image, or the taking back of one.
-
-    Attributes
-    ----------
-    seq : int
-        Its number in the log.
-    image_id : bytes
-    labels : tuple of str or None
-        None for an undo.
-    annotator, origin : str
-        Who said it, and by what way ("source", "review", "cli", …).
-    time : float
-        Seconds since 1970, UTC.
-    note : str or None
-    undoes : int or None
-        The event that this one takes back.
-    """
-
-    seq: int
-    image_id: bytes
-    labels: tuple[str, ...] | None
-    annotator: str
-    time: float
-    origin: str
-    note: str | None
-    undoes: int | None
 
 
 class LabelLog:
@@ -151,7 +101,7 @@ class LabelLog:
         rows = rows_of(self.task(task), [(image, (given, note)) for image, given in labels])
         if rows:
             with self.database.write() as db:
-                db.execute(sa.insert(EVENTS), _signed(rows, annotator, origin))
+                db.execute(sa.insert(EVENTS), signed(rows, annotator, origin))
 
     def claim(
         self,
@@ -195,11 +145,11 @@ class LabelLog:
             news = (
                 (image, (labels, note))
                 for image, (labels, note) in said
-                if before.get(image) != (_text(labels), note)
+                if before.get(image) != (labels_to_text(labels), note)
             )
             count = 0
             while some := rows_of(asked, islice(news, AT_ONCE)):  # ten times the memory of news
-                db.execute(sa.insert(EVENTS), _signed(some, annotator, origin))
+                db.execute(sa.insert(EVENTS), signed(some, annotator, origin))
                 count += len(some)
         return count
 
@@ -229,14 +179,8 @@ class LabelLog:
 
     def events(self, task: str) -> list[LabelEvent]:
         """Return the events of a task in the order in which they were appended."""
-        columns = [EVENTS.c[each.name] for each in fields(LabelEvent)]
-        query = sa.select(*columns).where(EVENTS.c.task == task).order_by(EVENTS.c.seq)
         with self.database.read() as db:
-            rows = db.execute(query).all()
-        return [
-            LabelEvent(seq, bytes(image), None if labels is None else labels_of(labels), *rest)
-            for seq, image, labels, *rest in rows
-        ]
+            return read_events(db, task)
 
     def present(self, task: str) -> dict[bytes, tuple[str, ...]]:
         """Return the labels in force: for each image those of the event in force."""
@@ -245,17 +189,7 @@ class LabelLog:
     def in_force(self, task: str) -> dict[bytes, LabelEvent]:
         """Return for each image the last event that gave it labels and was not taken back."""
         self.task(task)
-        found: dict[bytes, LabelEvent] = {}
-        undone: set[int] = set()
-        # Backwards, so that an undo that was itself undone is met after its own undoing.
-        for event in reversed(self.events(task)):
-            if event.seq in undone:
-                continue
-            if event.undoes is not None:
-                undone.add(event.undoes)
-            elif event.labels is not None:
-                found.setdefault(event.image_id, event)
-        return found
+        return in_force_of(self.events(task))
 
 
 def rows_of(asked: Task, said: Iterable[tuple[bytes, Statement]]) -> list[dict[str, Any]]:
@@ -272,25 +206,13 @@ def rows_of(asked: Task, said: Iterable[tuple[bytes, Statement]]) -> list[dict[s
             )
         if asked.kind == SINGLE and len(given) != 1:
             raise UsageError(f"task {asked.name!r} takes exactly one label, got {list(given)}")
-        row = {"task": asked.name, "image_id": image, "labels": _text(given), "note": note}
+        row = {"task": asked.name, "image_id": image, "labels": labels_to_text(given), "note": note}
         rows.append(row)
     return rows
 
 
-def _signed(rows: list[dict[str, Any]], annotator: str, origin: str) -> list[dict[str, Any]]:
+def signed(rows: list[dict[str, Any]], annotator: str, origin: str) -> list[dict[str, Any]]:
     signature = {"annotator": annotator, "origin": origin, "time": time.time()}
     for row in rows:
         row.update(signature)
     return rows
-
-
-@lru_cache(maxsize=4096)
-def _text(labels: tuple[str, ...]) -> str:
-    return json.dumps(labels, ensure_ascii=False)
-
-
-def labels_of(text: str) -> tuple[str, ...]:
-    try:
-        return tuple(json.loads(text))
-    except (ValueError, TypeError) as error:
-        raise StoreCorrupt(f"the label log is damaged: {text!r} is no list of labels") from error
