@@ -110,8 +110,7 @@ class _History:
         twice: Counter[Identity] = Counter()
         for event in events:
             undoes = self.names.get(event.undoes) if event.undoes else None
-            when = None if event.origin == SOURCE else event.time
-            name = (event.image_id, event.labels, event.annotator, when, event.note, undoes)
+            name = (*_base(event), undoes)
             twice[name] += 1
             self.names[event.seq] = (*name, twice[name])
         self.seqs = {name: seq for seq, name in self.names.items()}
@@ -134,9 +133,8 @@ def _choose(
         return (None if they_know else mine), False
     if they_know != we_know:
         return (other if they_know else mine), False
-    if mine.labels == other.labels:
-        return mine, False
-    return max(mine, other, key=lambda event: (event.time, event.labels, event.annotator)), True
+    later = max(mine, other, key=lambda event: (event.time, event.labels, event.annotator))
+    return later, mine.labels != other.labels
 
 
 def _append(db: sa.Connection, task: str, had: _History, come: _History) -> int:
@@ -157,7 +155,7 @@ def _make_hold(
     db: sa.Connection, task: str, now: LabelEvent | None, wanted: LabelEvent | None
 ) -> None:
     """Append what makes an event that is not the last one count, where it does not."""
-    if _said(now) == _said(wanted):
+    if now == wanted or (now and wanted and _base(now) == _base(wanted)):
         return
     if wanted is not None:
         _insert(db, task, replace(wanted, origin=MERGE, undoes=None))
@@ -170,6 +168,12 @@ def _insert(db: sa.Connection, task: str, event: LabelEvent) -> int:
     values["labels"] = None if event.labels is None else labels_to_text(event.labels)
     row = sa.insert(EVENTS).values(task=task, **values).returning(EVENTS.c.seq)
     return int(db.execute(row).scalar_one())
+
+
+def _base(event: LabelEvent) -> Identity:
+    """Return what an event is known again by, but for the event that it takes back."""
+    when = None if event.origin == SOURCE else event.time
+    return event.image_id, event.labels, event.annotator, when, event.note
 
 
 def _said(event: LabelEvent | None) -> tuple[str, ...] | None:
