@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from icehouse.report._axes import digits_of, steps_around, steps_of_shares
 from icehouse.report._canvas import FAINT, INK, RULE, Canvas, text_width
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ MARGIN, TOP, PLOT, AXIS, BESIDE = 20, 112, (400, 260), 44, 90
 TRAINED, HELD = "#b58407", "#1f6feb"
 SIDES = {TRAINED: "trained on", HELD: "held out"}
 LINE = 16  # units between names of curves that end at the same place
-LEAST = 0.04  # of accuracy that an axis covers: less would make noise look like learning
 
 
 def write_curves(store: Store, card: HeadCard, curves: Curves) -> str:
@@ -33,15 +32,18 @@ def draw_curves(curves: Curves, title: str) -> bytes:
     canvas.text((MARGIN + 16, 54), f"kept: epoch {curves.kept + 1}", 13, FAINT)
     loss = {TRAINED: curves.train_loss, HELD: curves.val_loss}
     accuracy = {TRAINED: curves.train_accuracy, HELD: curves.val_accuracy}
-    lowest, highest = _range(accuracy)
     left = MARGIN + AXIS
+    losses = [*curves.train_loss, *curves.val_loss]
     for name, lines, ticks in (
-        ("loss, nats", loss, _ticks(*_range(loss))),
-        ("accuracy", accuracy, _ticks(min(lowest, highest - LEAST), highest, limit=1.0)),
+        ("loss, nats", loss, steps_around(min(losses), max(losses))),
+        (
+            "accuracy",
+            accuracy,
+            steps_of_shares(value for line in accuracy.values() for value in line),
+        ),
     ):
-        _plot(
-            canvas, left, name, {c: line for c, line in lines.items() if line}, ticks, curves.kept
-        )
+        drawn = {colour: line for colour, line in lines.items() if line}
+        _plot(canvas, left, name, drawn, ticks, curves.kept)
         left += PLOT[0] + BESIDE + MARGIN + AXIS
     return canvas.png()
 
@@ -66,10 +68,9 @@ def _plot(
     said = ", ".join(f"{SIDES[colour]} {line[kept]:.3f}" for colour, line in lines.items())
     canvas.text((left, TOP - 22), name, 14, INK)
     canvas.text((left + text_width(name, 14) + 12, TOP - 22), f"kept: {said}", 12, FAINT)
-    digits = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
     for tick in ticks:
         canvas.line([(left, y(tick)), (right, y(tick))], RULE)
-        canvas.text((left - 12, y(tick)), f"{tick:.{digits}f}", 12, FAINT, "rm")
+        canvas.text((left - 12, y(tick)), f"{tick:.{digits_of(ticks)}f}", 12, FAINT, "rm")
     ends = [end for end in (0, epochs - 1) if abs(x(end) - x(kept)) >= 2 * LINE]
     for epoch in (kept, *ends):
         canvas.text((x(epoch), bottom + 18), str(epoch + 1), 12, FAINT, "mm")
@@ -83,24 +84,9 @@ def _plot(
         canvas.text((x(len(line) - 1) + 12, place), SIDES[colour], 12, colour)
 
 
-def _range(lines: Mapping[str, Sequence[float]]) -> tuple[float, float]:
-    values = [value for line in lines.values() for value in line]
-    return min(values), max(values)
-
-
 def _apart(places: list[float]) -> list[float]:
     """Move the places of two names apart, if they are nearer than a line is high."""
     if len(places) < 2 or abs(places[0] - places[1]) >= LINE:
         return places
     middle, way = sum(places) / 2, 1 if places[0] > places[1] else -1
     return [middle + way * LINE / 2, middle - way * LINE / 2]
-
-
-def _ticks(low: float, high: float, limit: float = math.inf) -> list[float]:
-    """Return round numbers around a range, about five of them, none above the limit."""
-    span = max(high - low, 1e-3 * max(abs(high), 1e-3))
-    power = 10.0 ** math.floor(math.log10(span / 4))
-    step: float = next(power * each for each in (1, 2, 5, 10) if power * each >= span / 4)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    ticks = [number * step for number in range(first, max(last, first + 1) + 1)]
-    return [tick for tick in ticks if tick <= limit + step / 1e6]
