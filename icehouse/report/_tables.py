@@ -103,6 +103,8 @@ def heads_table(cards: Iterable[HeadCard], split: str | None = None) -> Table:
         "ece": "ECE",
     }
     cards = list(cards)
+    measured = [m for card in cards for name, m in card.metrics.items() if split in (None, name)]
+    numbers = {k: v for k, v in numbers.items() if any(m[k] is not None for m in measured)}
     title = "heads on " + ", ".join(sorted({card.encoder_id for card in cards}))
     title += f", {split}" if split else ""
     first = ("head", "split") if split is None else ("head",)
