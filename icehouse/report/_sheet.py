@@ -94,9 +94,11 @@ def _draw_flag(
     for number, near in enumerate(flag.neighbours[:SHOWN_NEIGHBOURS]):
         x = beside + number * (THUMBNAIL + 12)
         sheet.paste(_thumbnail(near, THUMBNAIL), (x, top))
-        label = squeezed(_said(near.labels or (), names), _fits(normal, THUMBNAIL))
+        said = _said(near.labels or (), names)
+        font = normal if _fits(normal, THUMBNAIL)(said) else small
+        label = squeezed(said, _fits(font, THUMBNAIL + 8))
         agrees = set(near.labels or ()) & set(flag.doubted)
-        pen.text((x, top + THUMBNAIL + 4), label, fill=GIVEN if agrees else OTHER, font=normal)
+        pen.text((x, top + THUMBNAIL + 4), label, fill=GIVEN if agrees else OTHER, font=font)
         pen.text((x, top + THUMBNAIL + 23), f"{near.similarity:.2f}", fill=FAINT, font=small)
 
 
