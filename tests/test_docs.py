@@ -1,6 +1,7 @@
 """Every command and every Python example of the documentation is run."""
 
 import contextlib
+import json
 import re
 import shlex
 import shutil
@@ -15,6 +16,9 @@ import pytest
 from PIL import Image
 
 from icehouse.cli import main
+from icehouse.heads import load_head
+from icehouse.review import predict_files
+from icehouse.store import Store
 
 ROOT = Path(__file__).parent.parent
 NOT_OURS = ("git ", "make ", "pip ", "export ")
@@ -131,8 +135,13 @@ def test_python_about_captions_runs_after_its_commands(workplace, monkeypatch, c
 def test_python_about_exports_runs_after_its_commands(workplace, monkeypatch, capsys):
     test_commands_run_as_they_stand(workplace, "docs/export.md", monkeypatch, capsys)
     [block] = blocks((ROOT / "docs" / "export.md").read_text(), "python")
-    exec(compile(block, "export.md", "exec"), {})
+    names = {}
+    exec(compile(block, "export.md", "exec"), names)
     assert "'roads'" in capsys.readouterr().out
+    store = Store.open("photos.icehouse")
+    [ours] = predict_files(store, load_head(store, "photos", "logistic"), [Path("new/a.png")])
+    for name, proba in zip(json.loads(names["said"]["classes"]), names["proba"][0], strict=True):
+        assert proba == pytest.approx(ours.probabilities[name], abs=0.02)  # bfloat16 rounds
 
 
 def test_python_about_label_issues_runs_after_its_commands(workplace, monkeypatch, capsys):

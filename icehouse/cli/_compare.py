@@ -81,17 +81,18 @@ def compare(
         balances=_words(balance),
     )
     opened = Store.open(store, labels)
+    asked = None if out else options  # a folder of one's own holds one run, and plain names
     if counts is None:
         with FitProgress() as progress:
             compared = run(opened, options, progress)
         folder = out or f"{store.rstrip('/')}/reports/{compared.task}"
-        written = [f"written: {path}" for path in write_comparison(compared, folder)]
+        written = [f"written: {path}" for path in write_comparison(compared, folder, asked)]
         show([compared], json_lines, *comparison_tables(compared), *written)
     else:
         with FitProgress() as progress:
             counted = count_labels(opened, counts, options, progress)
         folder = out or f"{store.rstrip('/')}/reports/{counted.task}"
-        written = [f"written: {path}" for path in write_label_counts(counted, folder)]
+        written = [f"written: {path}" for path in write_label_counts(counted, folder, asked)]
         show([counted], json_lines, *label_counts_tables(counted), *written)
 
 

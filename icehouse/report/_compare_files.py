@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +25,20 @@ from icehouse.report._compare_tables import (
 from icehouse.store import files_at
 
 if TYPE_CHECKING:
-    from icehouse.heads import Comparison, LabelCounts
+    from icehouse.heads import CompareOptions, Comparison, LabelCounts
 
 METRICS = "top5", "precision", "recall", "f1", "auc_roc", "log_loss", "ece"
 NUMBERS = "train", "val", "fit_seconds", "predict_rate", "encode_rate", "dim", "bytes_per_image"
 
 
-def write_comparison(comparison: Comparison, folder: str | Path) -> list[str]:
-    """Write ``compare.csv``, ``compare.md`` and ``compare.png`` into a folder or URL."""
+def write_comparison(
+    comparison: Comparison, folder: str | Path, options: CompareOptions | None = None
+) -> list[str]:
+    """Write ``compare.csv``, ``compare.md`` and ``compare.png`` into a folder or URL.
+
+    Given the options, the names also hold a digest of them: what another question came to stays.
+    """
+    name = f"compare{_digest(options)}"
     first = ["encoder", "encoder_id", "head", "balance", "accuracy", "low", "high", "spread"]
     rows = [
         [c.encoder, c.encoder_id, c.head, c.balance, c.metrics.top1, c.low, c.high, c.spread]
@@ -40,14 +49,18 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> list[str]:
     ]
     files = files_at(folder)
     return [
-        files.commit("compare.csv", _csv([*first, *METRICS, *NUMBERS, "p", "like_best"], rows)),
-        files.commit("compare.md", _comparison_page(comparison).encode()),
-        files.commit("compare.png", draw_comparison(comparison)),
+        files.commit(f"{name}.csv", _csv([*first, *METRICS, *NUMBERS, "p", "like_best"], rows)),
+        files.commit(f"{name}.md", _comparison_page(comparison, f"{name}.png").encode()),
+        files.commit(f"{name}.png", draw_comparison(comparison)),
     ]
 
 
-def write_label_counts(counts: LabelCounts, folder: str | Path) -> list[str]:
-    """Write ``label-counts.csv``, ``.md`` and ``.png`` into a folder or URL."""
+def write_label_counts(
+    counts: LabelCounts, folder: str | Path, options: CompareOptions | None = None
+) -> list[str]:
+    """Write ``label-counts.csv``, ``.md`` and ``.png``; see :func:`write_comparison`."""
+    sizes = [point.count for point in counts.curves[0].points]
+    name = f"label-counts{_digest(options, *sizes)}"
     rows = [
         [c.encoder, c.encoder_id, c.head, p.count, p.labels, p.accuracy, p.spread]
         for c in counts.curves
@@ -56,10 +69,18 @@ def write_label_counts(counts: LabelCounts, folder: str | Path) -> list[str]:
     header = ["encoder", "encoder_id", "head", "count", "labels", "accuracy", "spread"]
     files = files_at(folder)
     return [
-        files.commit("label-counts.csv", _csv(header, rows)),
-        files.commit("label-counts.md", _counts_page(counts).encode()),
-        files.commit("label-counts.png", draw_label_counts(counts)),
+        files.commit(f"{name}.csv", _csv(header, rows)),
+        files.commit(f"{name}.md", _counts_page(counts, f"{name}.png").encode()),
+        files.commit(f"{name}.png", draw_label_counts(counts)),
     ]
+
+
+def _digest(options: CompareOptions | None, *sizes: int) -> str:
+    if options is None:
+        return ""
+    asked = {**asdict(options), "task": None, "sizes": sizes}  # the folder is that of the task
+    text = json.dumps(asked, sort_keys=True).encode()
+    return f"-{hashlib.sha256(text).hexdigest()[:8]}"
 
 
 def _csv(header: list[str], rows: list[list[Any]]) -> bytes:
@@ -71,7 +92,7 @@ def _csv(header: list[str], rows: list[list[Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _comparison_page(comparison: Comparison) -> str:
+def _comparison_page(comparison: Comparison, picture: str) -> str:
     columns = [*shown_columns(comparison), *OF_ENCODERS]
     best = {column.name: best_of(column, comparison.contenders) for column in columns}
     rows = []
@@ -88,10 +109,10 @@ def _comparison_page(comparison: Comparison) -> str:
     titles = [column.title for column in columns]
     titles.insert(1, "95 % interval")
     table = _table(["encoder", "head", *titles, "vs best"], rows)
-    return _page(title_of(comparison), "compare.png", table, [EXPLAINED, *comparison.notes])
+    return _page(title_of(comparison), picture, table, [EXPLAINED, *comparison.notes])
 
 
-def _counts_page(counts: LabelCounts) -> str:
+def _counts_page(counts: LabelCounts, picture: str) -> str:
     sizes = [str(point.count) for point in counts.curves[0].points]
     rows = [
         [c.encoder, c.head]
@@ -102,7 +123,7 @@ def _counts_page(counts: LabelCounts) -> str:
         for c in counts.curves
     ]
     table = _table(["encoder", "head", *sizes], rows)
-    return _page(labels_title_of(counts), "label-counts.png", table, counts.notes)
+    return _page(labels_title_of(counts), picture, table, counts.notes)
 
 
 def _page(title: str, picture: str, table: str, notes: Sequence[str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import zlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from icehouse.report._canvas import FAINT, INK, RULE, Canvas, Point, text_width
@@ -80,9 +82,9 @@ def draw_label_counts(counts: LabelCounts) -> bytes:
     for size in sizes:
         canvas.text((place(size, 0)[0], bottom + 18), str(size), 12, FAINT, "mm")
     canvas.text(((left + right) / 2, bottom + 40), "labels of each class", 12, FAINT, "mm")
-    encoders = list(dict.fromkeys(sorted(curve.encoder for curve in curves)))
+    colours = colours_of(curve.encoder for curve in curves)
     for number, curve in reversed(list(enumerate(curves))):  # the best is drawn last, on top
-        colour = COLOURS[encoders.index(curve.encoder) % len(COLOURS)]
+        colour = colours[curve.encoder]
         shape = SHAPES.get(curve.head)
         points = [place(point.count, point.accuracy) for point in curve.points]
         if len(points) > 1:
@@ -94,6 +96,21 @@ def draw_label_counts(counts: LabelCounts) -> bytes:
         canvas.text((right + 74, y), _name(curve), 13)
         canvas.text((right + 74 + beside + 14, y), f"{curve.points[-1].accuracy:.3f}", 13, FAINT)
     return canvas.png()
+
+
+def colours_of(encoders: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each encoder: by its name, so that it is the same in other pictures.
+
+    Of two encoders that would have the same, the later by name takes the next that is free; our
+    own, which need no download, are in most pictures and come first.
+    """
+    found: dict[str, str] = {}
+    for encoder in sorted(set(encoders), key=lambda name: (":" in name, name)):
+        first = zlib.crc32(encoder.encode()) % len(COLOURS)
+        wanted = COLOURS[first:] + COLOURS[:first]
+        free = [colour for colour in wanted if colour not in found.values()]
+        found[encoder] = (free or wanted)[0]
+    return found
 
 
 def _measured(comparison: Comparison) -> str:

@@ -12,19 +12,25 @@ from PIL import Image, ImageDraw, ImageFont
 from icehouse.embedder import decode
 from icehouse.errors import ImageError
 from icehouse.report._look_again import look_again
+from icehouse.report._names import Fits, ending, squeezed, without_codes
 from icehouse.store import files_at
 
 if TYPE_CHECKING:
     from icehouse.review import Flag, LabelIssue, Neighbour
 
 COLUMNS = 2
-CELL = 940, 214
+CELL, LINE = (940, 214), 17
 PICTURE, THUMBNAIL = 150, 96
 MARGIN = 16
 BARS = 4
 SHOWN_NEIGHBOURS = 5
+WIDTH = 905  # of a line of text
+KEY = "bars: how probable each class is   below neighbours: their label and cosine similarity"
+GAP = "   "  # between the parts of a summary
 INK, FAINT, RULE, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#ffffff"
 GIVEN, OTHER, EMPTY = "#1f6feb", "#b58407", "#eef1f4"
+
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 def contact_sheet(flags: Sequence[Flag | LabelIssue], path: str | Path, title: str) -> str:
@@ -45,17 +51,22 @@ def contact_sheet(flags: Sequence[Flag | LabelIssue], path: str | Path, title: s
     """
     rows = -(-len(flags) // COLUMNS)
     header = 56
-    sheet = Image.new("RGB", (COLUMNS * CELL[0] + MARGIN, header + rows * CELL[1] + MARGIN), PAPER)
+    names = without_codes(name for flag in flags for name in flag.probabilities)
+    said = [_lines(flag.summary, names, ImageFont.load_default(12)) for flag in flags]
+    high = CELL[1] + LINE * (max(map(len, said)) - 1)
+    sheet = Image.new("RGB", (COLUMNS * CELL[0] + MARGIN, header + rows * high + MARGIN), PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((MARGIN, 14), title, fill=INK, font=ImageFont.load_default(22))
+    large = ImageFont.load_default(22)
+    pen.text((MARGIN, 14), squeezed(title, _fits(large, CELL[0])), fill=INK, font=large)
     legend, right = ImageFont.load_default(13), sheet.width - MARGIN
     pen.text((right, 22), "another class", fill=OTHER, font=legend, anchor="ra")
     pen.text((right - 100, 22), "the label given", fill=GIVEN, font=legend, anchor="ra")
+    pen.text((right - 210, 22), KEY, fill=FAINT, font=legend, anchor="ra")
     for number, flag in enumerate(flags):
         left = MARGIN + number % COLUMNS * CELL[0]
-        top = header + number // COLUMNS * CELL[1]
+        top = header + number // COLUMNS * high
         pen.line([(left, top), (left + CELL[0] - MARGIN, top)], fill=RULE)
-        _draw_flag(sheet, pen, flag, left, top + 10)
+        _draw_flag(sheet, pen, flag, names, (left, top + 10))
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
     folder, _, name = str(path).rpartition("/")
@@ -63,38 +74,63 @@ def contact_sheet(flags: Sequence[Flag | LabelIssue], path: str | Path, title: s
 
 
 def _draw_flag(
-    sheet: Image.Image, pen: ImageDraw.ImageDraw, flag: Flag | LabelIssue, left: int, top: int
+    sheet: Image.Image,
+    pen: ImageDraw.ImageDraw,
+    flag: Flag | LabelIssue,
+    names: dict[str, str],
+    at: tuple[int, int],
 ) -> None:
+    left, top = at
     small, normal = ImageFont.load_default(12), ImageFont.load_default(14)
     sheet.paste(_thumbnail(flag, PICTURE), (left, top))
-    said = ", ".join(flag.labels or ()) or "-"
-    caption = f"{flag.key}   label: {said if flag.labels is not None else 'none'}"
-    pen.text((left, top + PICTURE + 6), _fit(caption, normal, 880), fill=INK, font=normal)
-    line = _fit(flag.summary, small, 910)
-    pen.text((left, top + PICTURE + 25), line, fill=FAINT, font=small)
-    _draw_bars(pen, flag, left + PICTURE + 16, top + 4)
+    said = "none" if flag.labels is None else _said(flag.labels, names)
+    label = squeezed(f"   label: {said}", _fits(normal, WIDTH // 2))
+    key = ending(flag.key, _fits(normal, WIDTH - normal.getlength(label)))
+    pen.text((left, top + PICTURE + 6), key + label, fill=INK, font=normal)
+    for number, line in enumerate(_lines(flag.summary, names, small)):
+        pen.text((left, top + PICTURE + 25 + LINE * number), line, fill=FAINT, font=small)
+    _draw_bars(pen, flag, names, (left + PICTURE + 16, top + 4))
     beside = left + PICTURE + 16 + 208
     for number, near in enumerate(flag.neighbours[:SHOWN_NEIGHBOURS]):
         x = beside + number * (THUMBNAIL + 12)
         sheet.paste(_thumbnail(near, THUMBNAIL), (x, top))
-        label = _fit(", ".join(near.labels or ()) or "-", normal, THUMBNAIL)
+        said = _said(near.labels or (), names)
+        font = normal if _fits(normal, THUMBNAIL)(said) else small
+        label = squeezed(said, _fits(font, THUMBNAIL + 8))
         agrees = set(near.labels or ()) & set(flag.doubted)
-        pen.text((x, top + THUMBNAIL + 4), label, fill=GIVEN if agrees else OTHER, font=normal)
+        pen.text((x, top + THUMBNAIL + 4), label, fill=GIVEN if agrees else OTHER, font=font)
         pen.text((x, top + THUMBNAIL + 23), f"{near.similarity:.2f}", fill=FAINT, font=small)
 
 
-def _draw_bars(pen: ImageDraw.ImageDraw, flag: Flag | LabelIssue, left: int, top: int) -> None:
+def _draw_bars(
+    pen: ImageDraw.ImageDraw, flag: Flag | LabelIssue, names: dict[str, str], at: tuple[int, int]
+) -> None:
     font, width = ImageFont.load_default(13), 192
     likely = sorted(flag.probabilities.items(), key=lambda item: -item[1])[:BARS]
     for number, (name, probability) in enumerate(likely):
-        y = top + number * 36
+        left, y = at[0], at[1] + number * 36
         given = name in (flag.labels or ())
-        pen.text((left, y), _fit(name, font, width - 48), fill=INK, font=font)
+        shown = squeezed(names[name], _fits(font, width - 40))
+        pen.text((left, y), shown, fill=INK, font=font)
         pen.text((left + width, y), f"{probability:.2f}", fill=INK, font=font, anchor="ra")
         pen.rectangle([left, y + 17, left + width, y + 24], fill=EMPTY)
         if probability * width >= 1:
             end = left + probability * width
             pen.rectangle([left, y + 17, end, y + 24], fill=GIVEN if given else OTHER)
+
+
+def _said(labels: Sequence[str], names: dict[str, str]) -> str:
+    return ", ".join(names.get(label, label) for label in labels) or "-"
+
+
+def _lines(summary: str, names: dict[str, str], font: Font) -> list[str]:
+    """Return what is said of an image in two lines; of more, the second one loses its middle."""
+    for name, short in names.items():
+        summary = summary.replace(name, short)
+    fits, first, rest = _fits(font, WIDTH), "", summary.split(GAP)
+    while rest and fits(GAP.join(filter(None, (first, rest[0])))):
+        first = GAP.join(filter(None, (first, rest.pop(0))))
+    return [line for line in (first, squeezed(GAP.join(rest), fits)) if line]
 
 
 def _thumbnail(shown: Flag | LabelIssue | Neighbour, side: int) -> Image.Image:
@@ -111,9 +147,5 @@ def _thumbnail(shown: Flag | LabelIssue | Neighbour, side: int) -> Image.Image:
     return canvas
 
 
-def _fit(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
+def _fits(font: Font, width: float) -> Fits:
+    return lambda text: font.getlength(text) <= width

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from icehouse.embedder import EmbedReport, Rehearsal, Speed
+from icehouse.report._cells import ImageCell, NamesCell
 from icehouse.report._overview import Overview
 
 if TYPE_CHECKING:
     from icehouse.heads import HeadCard
     from icehouse.review import Flag, FlagReport, Neighbour, Prediction
 
-SHORT = 12
 SHOWN_FAILURES = 5
 SHORT_SPLITS = {"out-of-fold": "folds"}
 
@@ -102,6 +103,8 @@ def heads_table(cards: Iterable[HeadCard], split: str | None = None) -> Table:
         "ece": "ECE",
     }
     cards = list(cards)
+    measured = [m for card in cards for name, m in card.metrics.items() if split in (None, name)]
+    numbers = {k: v for k, v in numbers.items() if any(m[k] is not None for m in measured)}
     title = "heads on " + ", ".join(sorted({card.encoder_id for card in cards}))
     title += f", {split}" if split else ""
     first = ("head", "split") if split is None else ("head",)
@@ -135,14 +138,14 @@ def flags_table(report: FlagReport, top: int) -> Table:
     table.columns[4].no_wrap = True
     for flag in shown:
         votes = Counter("+".join(n.labels or ()) or "-" for n in flag.neighbours)
-        near = ", ".join(f"{count}× {escape(name)}" for name, count in votes.most_common())
+        near = ", ".join(f"{count}× {name}" for name, count in votes.most_common())
         table.add_row(
-            f"{escape(flag.key)}\n[dim]{flag.image_id[:SHORT]}[/dim]",
+            ImageCell(flag.key, flag.image_id),
             _labels(flag.labels),
             _predicted(flag),
             f"{flag.doubt:.2f}",
             "\n".join(flag.reasons),
-            near,
+            NamesCell(near),
         )
     return table
 
@@ -159,7 +162,8 @@ def predictions_table(predictions: Sequence[Prediction]) -> Table:
     table = new_table("predictions", "image", "answer", "p", third, "ambiguous because")
     for each in predictions:
         if each.error is not None:
-            table.add_row(escape(each.name), "", "", "", f"[red]{escape(each.error)}[/red]")
+            said = Text(each.error, style="red")
+            table.add_row(ImageCell(each.name, ""), "", "", "", said)
             continue
         p = [each.probabilities[label] for label in each.predicted]
         rest = [
@@ -168,10 +172,10 @@ def predictions_table(predictions: Sequence[Prediction]) -> Table:
             if name not in each.predicted
         ]
         table.add_row(
-            f"{escape(each.name)}\n[dim]{each.image_id[:SHORT]}[/dim]",
+            ImageCell(each.name, each.image_id),
             _labels(each.predicted),
             " ".join(f"{value:.2f}" for value in p),
-            _labels(each.possible) if sets else ", ".join(rest[:4]),
+            _labels(each.possible) if sets else NamesCell(", ".join(rest[:4])),
             ", ".join(f"{name} {strength:.2f}" for name, strength in each.reasons.items()),
         )
     return table
@@ -179,14 +183,13 @@ def predictions_table(predictions: Sequence[Prediction]) -> Table:
 
 def neighbours_table(found: Sequence[Neighbour]) -> Table:
     """Return the nearest images of one."""
-    table = new_table("nearest neighbours", "cosine", "image", "dataset", "label", "image_id")
+    table = new_table("nearest neighbours", "cosine", "image", "dataset", "label")
     for each in found:
         table.add_row(
             f"{each.similarity:.3f}",
-            escape(each.key),
+            ImageCell(each.key, each.image_id),
             each.dataset,
             _labels(each.labels),
-            each.image_id[:SHORT],
         )
     return table
 
@@ -237,14 +240,15 @@ def fill(table: Table, rows: Iterable[tuple[str, Any]]) -> Table:
     return table
 
 
-def _predicted(flag: Flag) -> str:
-    if len(flag.predicted) != 1:
-        return _labels(flag.predicted)
-    return f"{_labels(flag.predicted)} {flag.probabilities[flag.predicted[0]]:.2f}"
+def _predicted(flag: Flag) -> NamesCell:
+    said = ", ".join(flag.predicted) or "-"
+    if len(flag.predicted) == 1:
+        said += f" {flag.probabilities[flag.predicted[0]]:.2f}"
+    return NamesCell(said)
 
 
-def _labels(labels: tuple[str, ...] | None) -> str:
-    return "" if labels is None else escape(", ".join(labels)) or "-"
+def _labels(labels: tuple[str, ...] | None) -> NamesCell:
+    return NamesCell("" if labels is None else ", ".join(labels) or "-")
 
 
 def _number(value: float | None) -> str:

@@ -10,7 +10,8 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from icehouse.report._tables import SHORT, fill, new_table
+from icehouse.report._cells import ImageCell, NamesCell
+from icehouse.report._tables import fill, new_table
 
 if TYPE_CHECKING:
     from icehouse.review import ZeroShotAnswer, ZeroShotReport
@@ -52,7 +53,7 @@ def _answers_table(report: ZeroShotReport, top: int) -> Table:
             _image(each),
             _names(each.predicted),
             f"{each.probability:.2f}",
-            ", ".join(f"{escape(name)} {p:.2f}" for name, p in rest),
+            NamesCell(", ".join(f"{name} {p:.2f}" for name, p in rest)),
             _names(each.labels),
         )
     return table
@@ -110,9 +111,9 @@ def _differences_table(answers: Iterable[ZeroShotAnswer], count: int, top: int) 
     return table
 
 
-def _image(answer: ZeroShotAnswer) -> str:
-    return f"{escape(answer.key)}\n[dim]{answer.image_id[:SHORT]}[/dim]"
+def _image(answer: ZeroShotAnswer) -> ImageCell:
+    return ImageCell(answer.key, answer.image_id)
 
 
-def _names(names: tuple[str, ...] | None) -> str:
-    return "" if names is None else escape(", ".join(names))
+def _names(names: tuple[str, ...] | None) -> NamesCell:
+    return NamesCell("" if names is None else ", ".join(names))

@@ -31,6 +31,8 @@ class Trial:
     near : Nearest
     heard : array of bool, shape (n,)
         Images that are not wrong beyond doubt.
+    found : float
+        Share of a class that the head finds out-of-fold, as a mean over classes.
     head, both : array, shape (n, n_classes)
         Probabilities by the head, and those on which it agrees with the neighbours.
     contradicted : dict
@@ -44,6 +46,7 @@ class Trial:
     given: npt.NDArray[np.int64]
     near: Nearest
     heard: npt.NDArray[np.bool_]
+    found: float
     head: FloatArray
     both: FloatArray
     contradicted: dict[bytes, tuple[Neighbour, ...]]

@@ -18,6 +18,8 @@ wrong for certain: the score is 1, until a person decides.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -31,10 +33,13 @@ from icehouse.heads import (
 from icehouse.review._contradictions import contradictions
 from icehouse.review._issue_evidence import Trial, make_issue
 from icehouse.review._issue_records import LabelIssueReport
-from icehouse.review._witnesses import Nearest, agreed, confident_errors, trusted
+from icehouse.review._witnesses import FloatArray, Nearest, agreed, confident_errors, trusted
 from icehouse.store import Store, positions
 
 IntArray = npt.NDArray[np.int64]
+
+WEAK = 0.7
+"""Share of a class that a head has to find out-of-fold, as a mean over classes, to be believed."""
 
 
 def label_issues(
@@ -69,15 +74,13 @@ def label_issues(
     rows, columns, scores = _scored(trial)
     listed = np.flatnonzero(scores >= min_score)
     listed = listed[np.argsort(-scores[listed], kind="stable")]
-    alone = stored.classes[trial.given.sum(axis=0) == 1].tolist()
-    notes = [f"labels of one image only, which cannot be judged: {', '.join(alone)}"]
     return LabelIssueReport(
         task=stored.card.task,
         head=stored.card.name,
         encoder_id=stored.card.encoder_id,
         images=len(trial.data),
         issues=[make_issue(trial, rows[i], columns[i], float(scores[i])) for i in listed],
-        notes=tuple(notes) if alone else (),
+        notes=tuple(_notes(trial, len(listed))),
     )
 
 
@@ -90,6 +93,7 @@ def _try(store: Store, stored: StoredHead, folds: int) -> Trial:
     near = Nearest.among(data.X)
     everyone = np.ones(len(data), bool)
     both = agreed(head, near.votes(given, everyone), multi_label=multi_label)
+    found = _found(stored, head, given)
     suspected = confident_errors(both, given, multi_label=multi_label)
     heard = trusted(suspected, given, honest.folds)
     if not heard.all():
@@ -104,7 +108,28 @@ def _try(store: Store, stored: StoredHead, folds: int) -> Trial:
         both = agreed(head, near.votes(given, heard), multi_label=multi_label)
     datasets = datasets_of(store, card.task, card.training["dataset"])
     contradicted = {} if multi_label else contradictions(store, card.task, datasets)
-    return Trial(stored, data, given, near, heard, head, both, contradicted, store.places(datasets))
+    places = store.places(datasets)
+    return Trial(stored, data, given, near, heard, found, head, both, contradicted, places)
+
+
+def _found(stored: StoredHead, proba: FloatArray, given: IntArray) -> float:
+    """Return which share of a class a head finds, as a mean over those that can be judged."""
+    answers, images = stored.decide(proba), given.sum(axis=0)
+    answered = answers == 1 if answers.ndim == 2 else answers[:, None] == stored.classes
+    judged = images > 1
+    found = (answered & (given == 1)).sum(axis=0)[judged] / images[judged]
+    return float(found.mean()) if judged.any() else 1.0
+
+
+def _notes(trial: Trial, listed: int) -> Iterator[str]:
+    alone = trial.stored.classes[trial.given.sum(axis=0) == 1].tolist()
+    if alone:
+        yield f"labels of one image only, which cannot be judged: {', '.join(alone)}"
+    if listed and trial.found < WEAK:
+        yield (
+            f"out-of-fold the head finds only {trial.found:.0%} of the images of a class (mean "
+            "over the classes), so expect many of these to be its own mistakes, not wrong labels"
+        )
 
 
 def _scored(trial: Trial) -> tuple[IntArray, IntArray, npt.NDArray[np.float64]]:

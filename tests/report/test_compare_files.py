@@ -9,7 +9,7 @@ from PIL import Image
 
 from icehouse.heads import CompareOptions, LabelCounts, LabelCurve, LabelPoint, count_labels
 from icehouse.report import write_comparison, write_label_counts
-from icehouse.report._compare_pictures import BEST, COLOURS, WORSE, _ticks
+from icehouse.report._compare_pictures import BEST, COLOURS, WORSE, _ticks, colours_of
 
 
 def colours(path):
@@ -40,6 +40,32 @@ def test_a_comparison_is_three_files(contenders, tmp_path):
     assert "](compare.png)" in page
     assert "- [red] is no colour" in page
     assert {BEST, WORSE} <= colours(written[2])
+
+
+def test_another_question_keeps_the_answer_of_this_one(contenders, tmp_path):
+    asked = CompareOptions(task="shapes", heads=("knn",))
+    one = write_comparison(contenders, tmp_path, asked)
+    assert write_comparison(contenders, tmp_path, replace(asked, task=None)) == one
+    others = [replace(asked, seed=1), replace(asked, heads=()), replace(asked, encoders=("tiny",))]
+    written = {tuple(write_comparison(contenders, tmp_path, other)) for other in others}
+    assert len({tuple(one), *written}) == 4
+    name = Path(one[2]).name
+    assert f"]({name})" in Path(one[1]).read_text()
+    assert len(list(tmp_path.iterdir())) == 12
+
+
+def test_an_encoder_has_its_colour_in_every_picture():
+    names = ["tiny", "descriptor", "clip:ViT-B-32/openai"]
+    every = colours_of(names)
+    assert len(set(every.values())) == 3
+    assert {name: colours_of([name])[name] for name in names} == every
+    alike = next(
+        f"timm:{i}" for i in range(99) if every["tiny"] in colours_of([f"timm:{i}"]).values()
+    )
+    assert (
+        colours_of(["tiny", alike])["tiny"] == every["tiny"] != colours_of(["tiny", alike])[alike]
+    )
+    assert set(colours_of(map(str, range(40))).values()) == set(COLOURS)
 
 
 def test_the_picture_of_a_comparison_grows_with_rows_and_names(contenders, tmp_path):
@@ -75,7 +101,18 @@ def test_label_counts_are_three_files(embedded, tmp_path):
     rows = list(csv.DictReader(io.StringIO(Path(written[0]).read_text())))
     assert [(row["count"], row["labels"]) for row in rows] == [("1", "2"), ("4", "8")] * 2
     assert "| encoder | head | 1 | 4 |" in Path(written[1]).read_text()
-    assert COLOURS[0] in colours(written[2])
+    assert colours_of(["descriptor"])["descriptor"] in colours(written[2])
+
+
+def test_other_numbers_of_labels_are_another_question(tmp_path):
+    def written(*sizes):
+        points = [LabelPoint(n, n, 0.5, None) for n in sizes]
+        curves = [LabelCurve("tiny", "tiny-0", "knn", points)]
+        counts = LabelCounts("task", "single", "val", 10, 1, curves, ())
+        return write_label_counts(counts, tmp_path, CompareOptions())
+
+    assert written(1, 4) == written(1, 4)
+    assert not set(written(1, 4)) & set(written(1, 8))
 
 
 @pytest.mark.parametrize("sizes", [[1], [1, 2, 5, 1000]])

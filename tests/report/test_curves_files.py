@@ -12,7 +12,8 @@ from tensorboardX.proto.event_pb2 import Event
 
 from icehouse.heads import Curves
 from icehouse.report import event_writer, write_events
-from icehouse.report._curves_picture import HELD, TRAINED, _ticks, draw_curves
+from icehouse.report._axes import steps_around, steps_of_shares
+from icehouse.report._curves_picture import HELD, LINE, TRAINED, _apart, draw_curves
 
 CURVES = Curves((0.9, 0.5, 0.4, 0.35), (0.95, 0.6, 0.55, 0.7), (0.5, 0.7, 0.8, 0.85), (0.5,) * 4)
 ALONE = Curves((0.9,), (), (0.5,), ())
@@ -59,10 +60,30 @@ def test_one_epoch_without_validation_is_a_point():
     ("low", "high"), [(0, 1), (0.5, 0.5), (0, 0), (0.9991, 0.9993), (1e-9, 2e-9), (0.3, 70)]
 )
 def test_ticks_are_few_and_round_and_go_around_all_values(low, high):
-    ticks = _ticks(low, high)
+    ticks = steps_around(low, high)
     assert ticks[0] <= low + 1e-12
     assert ticks[-1] >= high - 1e-12
     assert 2 <= len(ticks) <= 8
+
+
+def test_an_axis_of_shares_ends_at_one():
+    assert steps_of_shares([0.88, 1.0, 0.9]) == pytest.approx([0.85, 0.9, 0.95, 1.0])
+    assert steps_of_shares([1.0]) == pytest.approx([0.96, 0.98, 1.0])
+    assert steps_of_shares([0.2, 0.93])[-1] == 1.0
+    assert steps_of_shares([0.0])[0] == 0.0
+
+
+@pytest.mark.parametrize("accuracy", [(1.0, 1.0), (0.97, 0.97), (0.0, 0.0)])
+def test_an_accuracy_that_does_not_change_has_an_axis(accuracy):
+    picture = draw_curves(Curves((0.9, 0.8), (0.9, 0.8), accuracy, accuracy), "shapes")
+    assert {TRAINED, HELD} <= colours(picture)[1]
+
+
+def test_names_of_curves_that_end_together_are_apart():
+    assert _apart([100.0, 100.0]) == [100 - LINE / 2, 100 + LINE / 2]
+    assert _apart([104.0, 100.0]) == [102 + LINE / 2, 102 - LINE / 2]
+    assert _apart([10.0, 100.0]) == [10.0, 100.0]
+    assert _apart([7.0]) == [7.0]
 
 
 def test_event_files_hold_every_epoch_of_both_sides(tmp_path):

@@ -23,7 +23,7 @@ def text(table, width=160):
 def test_the_first_are_shown_with_what_speaks_against_them(report):
     shown = text(label_issues_table(report, 3))
     first = report.issues[0]
-    assert "40 labels of 40 images are probably wrong; the first 3" in shown
+    assert "40 labels of 40 images that may be wrong; the first 3" in shown
     for word in (first.key, first.image_id[:12], first.suggested[0], first.head, first.around):
         assert word in shown
     assert shown.count(".png") == 3
@@ -41,7 +41,7 @@ def test_copies_have_a_column_where_there_are_any(report):
 
 def test_nothing_found_is_said(report):
     shown = text(label_issues_table(replace(report, issues=[]), 3))
-    assert "0 labels of 40 images are probably wrong" in shown
+    assert "0 labels of 40 images that may be wrong" in shown
     assert "the first" not in shown
 
 

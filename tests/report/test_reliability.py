@@ -9,7 +9,7 @@ from PIL import Image
 
 from icehouse.heads import FitOptions, fit_head, list_heads
 from icehouse.report import sets_lines, write_reliability
-from icehouse.report._reliability import IDEAL, RIGHT, draw_reliability
+from icehouse.report._reliability import IDEAL, LEAST, RIGHT, draw_reliability, radius
 from icehouse.store import fsck
 
 
@@ -48,6 +48,25 @@ def test_points_and_the_line_that_they_should_be_on_are_drawn(card):
     few = replace(card, reliability={"test": [[4, 0.5, 0.5]]})
     many = replace(card, reliability={"test": [[4, i / 15 + 0.01, i / 15] for i in range(15)]})
     assert 0 < count(few, RIGHT) < count(many, RIGHT)
+
+
+def test_the_area_of_a_point_is_the_number_of_its_answers(card):
+    assert radius(100, 100) == 2 * radius(25, 100)
+    assert radius(1, 10_000) == LEAST
+    alone, among = [4, 0.5, 0.5], [400, 0.9, 0.9]
+    few, many = ([[4, 0.9, 0.9], alone], [among, alone])
+    drawn = [count(replace(card, reliability={"test": bins}), RIGHT) for bins in (few, many)]
+    assert drawn[1] < drawn[0]  # the point of four answers is small beside that of 400
+
+
+def test_a_long_title_has_room(card):
+    """The title is the only ink in its line, and it ends before the picture does."""
+    long = replace(card, task="x" * 60, reliability={"test": card.reliability["test"]})
+    with Image.open(io.BytesIO(draw_reliability(long))) as image:
+        line = np.asarray(image.convert("L"))[30:68]
+    inked = np.flatnonzero((line < 128).any(axis=0))
+    assert inked[-1] < line.shape[1] - 20
+    assert inked[-1] > line.shape[1] - 60
 
 
 def test_a_head_of_an_earlier_version_has_a_diagram_of_nothing(card):

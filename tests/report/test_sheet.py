@@ -3,12 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFont
 
 from icehouse.embedder import embed, list_source
 from icehouse.heads import FitOptions, fit_head, load_head
 from icehouse.report import contact_sheet
-from icehouse.report._sheet import GIVEN, OTHER, PICTURE
+from icehouse.report._names import without_codes
+from icehouse.report._sheet import GIVEN, LINE, OTHER, PICTURE, WIDTH, _lines
 from icehouse.review import FlagSettings, flag
 from icehouse.store import Store
 
@@ -47,6 +48,30 @@ def test_a_moved_image_leaves_a_gap_and_not_an_error(embedded_flags, tmp_path):
     moved = replace(embedded_flags[0], path=str(tmp_path / "nowhere.png"))
     nameless = replace(embedded_flags[1], path=None, key="x" * 300)
     assert Path(contact_sheet([moved, nameless], tmp_path / "sheet.png", "moved")).exists()
+
+
+def test_what_is_said_of_an_image_takes_a_second_line_where_it_is_long():
+    names = without_codes(["n01-chow", "n02-cocker_spaniel"])
+    font = ImageFont.load_default(12)
+    short = "wrong 1.00   suggested: n01-chow"
+    assert _lines(short, names, font) == ["wrong 1.00   suggested: chow"]
+    around = "around: 20 of 26 n01-chow, 0 n02-cocker_spaniel"
+    first, second = _lines(f"{short}   {'head: n01-chow 0.98' * 6}   {around}", names, font)
+    assert first.startswith("wrong 1.00   suggested: chow   head: chow 0.98")
+    assert second == "around: 20 of 26 chow, 0 cocker_spaniel"
+    _, second = _lines(f"{short}   {'x' * 500}", names, font)
+    assert second.startswith("xxx")
+    assert "…" in second
+    assert font.getlength(second) <= WIDTH
+
+
+def test_rows_are_higher_where_a_second_line_is_needed(embedded_flags, tmp_path):
+    long = replace(embedded_flags[0], reasons={f"a reason with number {i}": 1 for i in range(20)})
+    sizes = [
+        read(contact_sheet([flag], tmp_path / f"{n}.png", "title")).height
+        for n, flag in enumerate((embedded_flags[0], long))
+    ]
+    assert sizes[1] == sizes[0] + LINE
 
 
 def test_images_that_are_no_files_are_drawn_from_their_source(pictures, tmp_path):

@@ -1,6 +1,7 @@
 import io
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -33,6 +34,29 @@ def test_heads_fit_a_terminal_of_80_columns(fitted):
     assert "…" not in shown
     for split in ("train", "val", "test", "folds"):
         assert split in shown
+
+
+def test_a_number_that_no_head_has_is_no_column(fitted):
+    cards = list_heads(fitted, "shapes")
+    assert "top-5" not in text(heads_table(cards))
+    more = {name: {**m, "top5": 0.75} for name, m in cards[0].metrics.items()}
+    shown = text(heads_table([*cards, replace(cards[0], name="many", metrics=more)]))
+    assert "top-5" in shown
+    assert shown.count("0.750") == 4
+
+
+def test_paths_keep_their_end_and_classes_are_whole(fitted, tmp_path, pictures):
+    deep = tmp_path / "a-folder-with-a-long-name" / "and-another-one" / "03.png"
+    deep.parent.mkdir(parents=True)
+    shutil.copy(pictures / "disc/03.png", deep)
+    torn = deep.with_name("torn.png")
+    torn.write_bytes(b"no picture")
+    found = predict_files(fitted, load_head(fitted, "shapes", "logistic"), [deep, torn])
+    shown = text(predictions_table(found), width=70)
+    assert "…" in shown
+    assert "another-one/03.png  disc" in shown
+    assert "torn.png" in shown
+    assert "stripes 0." in shown
 
 
 def test_names_with_square_brackets_are_shown_as_they_are(fitted, tmp_path, pictures):

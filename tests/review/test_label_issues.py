@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -152,6 +153,27 @@ def test_the_only_image_of_a_class_cannot_be_judged(store, plant):
     report = label_issues(store, plant(trees(ash0=("dogwood",))), min_score=0)
     assert "ash0" not in {each.key for each in report.issues}
     assert report.notes == ("labels of one image only, which cannot be judged: dogwood",)
+
+
+def test_a_head_that_knows_little_says_so(store, plant):
+    """Labels by chance: what contradicts them is the head's fault."""
+    kinds = list(PLACES)
+    some = [replace(t, labels=(kinds[n * 7 % 11 % 3],)) for n, t in enumerate(trees(20))]
+    report = label_issues(store, plant(some))
+    assert len(report.issues) > 20
+    [note] = report.notes
+    assert re.match(r"out-of-fold the head finds only [1-5]\d% of the images of a class", note)
+    assert "its own mistakes" in note
+    assert label_issues(store, load_head(store, "trees", "logistic"), min_score=1).notes == ()
+
+
+def test_a_frequent_class_does_not_hide_that_the_others_are_not_found(store, plant):
+    some = [
+        replace(t, shows="ash", labels=("ash" if n % 12 else "birch",))
+        for n, t in enumerate(trees(40))
+    ]
+    report = label_issues(store, plant(some))
+    assert "finds only" in report.notes[0]
 
 
 def test_a_class_of_two_is_not_lost_from_the_folds(store, plant):

@@ -11,6 +11,8 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
+from icehouse.report._names import squeezed
+
 LONGEST = 60
 
 
@@ -207,10 +209,10 @@ def named(text: str, longest: int = LONGEST) -> str:
     Examples
     --------
     >>> named("a" * 100, longest=5), named("tab\\there")
-    ('aaaa…', 'tab\ufffdhere')
+    ('a…aaa', 'tab\ufffdhere')
     """
-    text = "".join(c if c.isprintable() else "\ufffd" for c in text[: longest + 1])
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    text = squeezed(text, lambda shown: len(shown) <= longest)
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def number(value: float | None, digits: int = 3) -> str:

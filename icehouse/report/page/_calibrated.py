@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.report.page._blocks import Chart, Charts, Section, Table, Words
-from icehouse.report.page._evidence import Evidence
+from icehouse.report.page._blocks import Block, Chart, Charts, Section, Table, Words, named
+from icehouse.report.page._evidence import Evidence, split_name
 from icehouse.report.page._plot import Axis, Plot, round_ticks, unit_ticks
 
 BINS = 15  # as the expected calibration error counts them
@@ -79,7 +79,11 @@ def calibration_section(evidence: Evidence) -> Section:
         "Can its probabilities be taken at their word?",
         "On the diagonal, of answers given with 0.8 eight in ten are right; below it the head is "
         "surer than it should be, above it too modest. Small discs rest on few answers.",
-        (Words(in_words(found)), Charts((_diagram(found), _histogram(found)), table)),
+        (
+            Words(in_words(found)),
+            Charts((_diagram(found), _histogram(found)), table),
+            *_sets(evidence),
+        ),
     )
 
 
@@ -90,6 +94,27 @@ def in_words(found: Reliability) -> str:
         return f"{text}, without a lean to either side."
     way = "surer than it is right" if found.lean > 0 else "more modest than it need be"
     return f"{text}; as a whole the head is {way}, by {abs(found.lean):.3f}."
+
+
+def _sets(evidence: Evidence) -> list[Block]:
+    """Return how often sets of classes hold what they should, where a coverage was asked."""
+    card = evidence.card
+    rows = tuple(
+        (named(split_name(split)), f"{m['n']:,}", f"{m['covered']:.1%}", f"{m['set_size']:.2f}")
+        for split, m in card.metrics.items()
+        if "covered" in m
+    )
+    if card.coverage is None or not rows:
+        return []
+    what = "all labels" if evidence.multi else "the label"
+    text = (
+        f"Instead of one answer the head can give a set of classes. Covered is the share of images "
+        f"whose set holds {what}, when the head was fitted; of few images it varies by chance. The "
+        "smaller the sets, the more they say, and an empty one says that none is probable enough."
+    )
+    columns = ("split", "images", "covered", "mean size")
+    title = f"Sets of classes, of which a coverage of {card.coverage:.1%} was asked"
+    return [Table(title, columns, rows, "lrrr"), Words(text, "quiet")]
 
 
 def _diagram(found: Reliability) -> Chart:

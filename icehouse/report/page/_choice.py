@@ -63,5 +63,5 @@ def contradicted(evidence: Evidence) -> npt.NDArray[np.float32]:
 
 
 def labels_of(evidence: Evidence, marks: npt.NDArray[np.bool_]) -> str:
-    """Return the names of the classes that are marked."""
-    return ", ".join(evidence.classes[i] for i in np.flatnonzero(marks)) or "none"
+    """Return the names of the classes that are marked, for below a picture."""
+    return ", ".join(evidence.short[evidence.classes[i]] for i in np.flatnonzero(marks)) or "none"

@@ -52,6 +52,8 @@ def confusion_section(evidence: Evidence) -> Section:
     pairs = most_confused(evidence)
     if not pairs:
         first.append(Words("Nothing was confused."))
+    if len(evidence.classes) == 2 and not evidence.multi:
+        pairs = []  # the matrix has both, and the worst mistakes are pictures of them
     return Section(
         "confusion",
         "What is taken for what",
@@ -89,7 +91,7 @@ def _matrix(evidence: Evidence) -> list[Block]:
     return [
         Matrix(
             title,
-            tuple(named(evidence.classes[i], 24) for i in occurs),
+            tuple(named(evidence.short[evidence.classes[i]], 24) for i in occurs),
             tuple(tuple(f"{n:,}" if n else "·" for n in row) for row in counts.tolist()),
             tuple(tuple(_shade(share) for share in row) for row in shares.tolist()),
         )

@@ -87,7 +87,7 @@ def _sizes(evidence: Evidence) -> list[Block]:
 
 
 def _colours(evidence: Evidence) -> list[Block]:
-    some, said = extreme_classes(evidence, CLASSES)
+    some, _ = extreme_classes(evidence, CLASSES)
     each = max(SHOWN, min(24, READ // max(1, len(some))))
     rows = []
     for number in some:
@@ -102,7 +102,7 @@ def _colours(evidence: Evidence) -> list[Block]:
     if not rows:
         return []
     title = f"Mean colour by class, of up to {each} images, and of each of these"
-    return [Table(title, ("class", "mean colour"), tuple(rows), "lW"), *_quiet(said)]
+    return [Table(title, ("class", "mean colour"), tuple(rows), "lW")]
 
 
 def _samples(evidence: Evidence) -> list[Block]:
@@ -116,10 +116,6 @@ def _samples(evidence: Evidence) -> list[Block]:
         if pictures:
             blocks.append(Gallery(named(evidence.classes[number]), tuple(pictures), dense=True))
     return blocks
-
-
-def _quiet(text: str) -> list[Block]:
-    return [Words(text, "quiet")] if text else []
 
 
 def _hex(colour: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from icehouse.heads import (
     near_duplicates,
     training_set,
 )
+from icehouse.report._names import without_codes
 from icehouse.report.page._album import Album
 from icehouse.report.page._inputs import Inputs, inputs_of
 from icehouse.report.page._known_flags import KnownFlags, read_flags
@@ -100,6 +102,11 @@ class Evidence:
         """Which answers are right, shape (n,); for multi-label in all labels."""
         return np.asarray((self.truth == self.answered).all(axis=1))
 
+    @cached_property
+    def short(self) -> dict[str, str]:
+        """Names of classes as they stand below pictures."""
+        return without_codes(self.classes)
+
     @property
     def measured(self) -> str:
         """The measured images in a word."""
@@ -108,6 +115,11 @@ class Evidence:
     def image(self, row: int) -> bytes:
         """Return the image_id of a measured image."""
         return bytes(self.data.ids[self.rows[row]].tobytes())
+
+
+def split_name(split: str) -> str:
+    """Return what a split is called where it stands alone."""
+    return SPOKEN[split] if split == OUT_OF_FOLD else split
 
 
 def gather(store: Store, stored: StoredHead, split: str | None = None) -> Evidence:

@@ -30,14 +30,15 @@ def mistakes_section(evidence: Evidence) -> Section:
     rows = wrong[np.argsort(-sure[wrong], kind="stable")][:WORST]
     blocks: list[Block] = [Words("There is none: all answers are right.")]
     if len(rows):
-        title = f"{len(rows)} of {counted(len(wrong), 'wrong answer')}"
+        title = counted(len(wrong), "wrong answer")
+        title = f"{len(rows)} of {title}" if len(rows) < len(wrong) else title
         pictures = tuple(_mistake(evidence, int(row), float(sure[row])) for row in rows)
         blocks = [Gallery(title, pictures, "its label → the answer and how sure it was")]
     return Section(
         "mistakes",
         "The worst mistakes",
-        "Wrong answers of which the head was surest. Where the picture is on its side, the label "
-        "is wrong and the numbers of this page are too low.",
+        "Wrong answers of which the head was surest. Where a picture agrees with it, the label "
+        "is wrong, and the numbers of this page are too low.",
         tuple(blocks),
     )
 
@@ -78,12 +79,14 @@ def flags_section(evidence: Evidence) -> Section:
 
 
 def _flagged(evidence: Evidence, flag: KnownFlag) -> Picture:
-    said = "no label" if flag.labels is None else ", ".join(flag.labels) or "none"
-    answer = named(", ".join(flag.predicted) or "none", NAME)
+    short = evidence.short
+    labels = None if flag.labels is None else [short.get(name, name) for name in flag.labels]
+    said = "no label" if labels is None else ", ".join(labels) or "none"
+    answer = named(", ".join(short.get(name, name) for name in flag.predicted) or "none", NAME)
     return evidence.album.picture(
         flag.image_id,
         (named(said, NAME), "label"),
-        (f"→ {answer} {flag.probability:.2f}", "wrong"),
+        (f"→\N{NO-BREAK SPACE}{answer} {flag.probability:.2f}", "wrong"),
         (f"doubt {flag.doubt:.2f}", "quiet"),
     )
 
@@ -97,5 +100,7 @@ def _mistake(evidence: Evidence, row: int, sure: float) -> Picture:
                 lines.append((f"{word} {named(labels_of(evidence, marks), NAME)}", "wrong"))
         lines.append((f"p = {sure:.2f}", "quiet"))
     else:
-        lines.append((f"→ {named(labels_of(evidence, answered), NAME)} {sure:.2f}", "wrong"))
+        lines.append(
+            (f"→\N{NO-BREAK SPACE}{named(labels_of(evidence, answered), NAME)} {sure:.2f}", "wrong")
+        )
     return evidence.album.picture(evidence.image(row), *lines)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import jinja2
+from markupsafe import Markup
 
 from icehouse import __version__
 from icehouse.report.page._areas import areas_section
@@ -34,6 +36,8 @@ SECTIONS = (
     run_section,
 )
 
+ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\w[-_])(?=\w)")
+
 
 def page_of(evidence: Evidence) -> str:
     """Return the page as HTML."""
@@ -52,6 +56,11 @@ def page_of(evidence: Evidence) -> str:
     )
 
 
+def _breakable(text: str) -> Markup:
+    """Return a name that may be broken where a word of it ends, as in SeaLake or toy_poodle."""
+    return Markup("<wbr>").join(ENDS.split(text))
+
+
 @lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
@@ -61,4 +70,5 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     return environment.get_template("page.html.j2")

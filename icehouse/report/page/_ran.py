@@ -17,7 +17,10 @@ def run_section(evidence: Evidence) -> Section:
     """Return encoder, head, settings, seed, versions and time."""
     card, spec = evidence.card, evidence.encoder["spec"]
     head = [
-        ("head", f"{named(card.name)} ({card.kind})"),
+        (
+            "head",
+            named(card.name) if card.name == card.kind else f"{named(card.name)} ({card.kind})",
+        ),
         (
             "task",
             f"{named(card.task)}, {'several labels' if evidence.multi else 'one label'} an image",

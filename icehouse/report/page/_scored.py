@@ -16,7 +16,7 @@ from icehouse.report.page._blocks import (
     number,
 )
 from icehouse.report.page._choice import extreme_classes
-from icehouse.report.page._evidence import OUT_OF_FOLD, Evidence
+from icehouse.report.page._evidence import Evidence, split_name
 
 CLASSES, ALL = 40, 1000
 METRICS = {
@@ -78,16 +78,18 @@ def as_text(evidence: Evidence) -> str:
 
 
 def _splits(evidence: Evidence) -> Table:
-    rows = []
-    for split, metrics in evidence.card.metrics.items():
-        if "top1" not in metrics:
-            continue
-        name = "cross-validated" if split == OUT_OF_FOLD else split
-        cells = [f"{metrics['n']:,}", *(number(metrics.get(key)) for key in list(METRICS)[1:])]
-        rows.append((named(name), *cells))
-    columns = ("split", *METRICS.values())
+    measured = {s: m for s, m in evidence.card.metrics.items() if "top1" in m}
+    shown = [k for k in METRICS if any(m.get(k) is not None for m in measured.values())]
+    rows = tuple(
+        (
+            named(split_name(split)),
+            *(f"{m[k]:,}" if k == "n" else number(m.get(k)) for k in shown),
+        )
+        for split, m in measured.items()
+    )
+    columns = ("split", *(METRICS[key] for key in shown))
     title = "When the head was fitted; precision, recall, F1 and AUC are means over the classes"
-    return Table(title, columns, tuple(rows), "l" + "r" * len(METRICS))
+    return Table(title, columns, rows, "l" + "r" * len(shown))
 
 
 def _classes(evidence: Evidence, some: list[int], said: str) -> Table:

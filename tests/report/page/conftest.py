@@ -22,7 +22,7 @@ from icehouse.store import Store, Task, ids_from_bytes, image_id
 
 EVIL = "<script>alert(1)</script>"
 
-VOID = {"meta", "img", "link", "br", "hr", "input"}
+VOID = {"meta", "img", "link", "br", "wbr", "hr", "input"}
 
 
 @dataclass

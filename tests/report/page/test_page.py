@@ -17,9 +17,10 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from icehouse.errors import UsageError
-from icehouse.heads import Curves, load_head, training_set
+from icehouse.heads import Curves, FitOptions, StoredHead, fit_head, load_head, training_set
 from icehouse.report import write_page
 from icehouse.report.page import cautions_of, gather, page_of
+from icehouse.report.page._blocks import named
 from icehouse.report.page._calibrated import reliability
 from icehouse.report.page._summary import accuracy_interval
 from icehouse.review import FlagSettings, flag, write_flags
@@ -41,7 +42,7 @@ def answers_of(store, task, head):
     data = training_set(store, stored.card)
     rows = data.split == "test"
     features = FeatureMatrix(data.encoder_id, data.ids[rows], data.X[rows])
-    return data.y[rows], stored.head.decide(stored.predict_proba(features))
+    return data.y[rows], stored.decide(stored.predict_proba(features))
 
 
 def test_the_page_needs_nothing_else_and_runs_nothing(page):
@@ -98,7 +99,7 @@ def test_the_matrix_is_that_of_scikit_learn(page, coloured):
     truth, answers = answers_of(coloured, "colours", "knn")
     names = sorted(set(truth))
     table = page.table("6 test images")
-    assert table.rows[0][1:] == [name[:23] + "…" if len(name) > 24 else name for name in names]
+    assert table.rows[0][1:] == [named(name, 24) for name in names]
     found = [[int(cell.replace("·", "0")) for cell in row[1:]] for row in table.rows[1:]]
     assert found == confusion_matrix(truth, answers, labels=names).tolist()
 
@@ -185,6 +186,37 @@ def test_several_labels_an_image(several, read_page):
     assert page.table("By class").row("samples avg")
 
 
+def with_thresholds(store, task, *thresholds):
+    """A head whose thresholds were chosen."""
+    stored = load_head(store, task, "logistic")
+    card = replace(stored.card, thresholds=thresholds)
+    return StoredHead(card, stored.head, stored.conformal, stored.familiarity)
+
+
+def test_labels_are_answered_by_the_threshold_of_each(several):
+    stored = with_thresholds(several, "tones", 0.0, 1.1)
+    assert stored.card.classes == ("dark", "warm")
+    evidence = gather(several, stored)
+    assert evidence.answered[:, 0].all()
+    assert not evidence.answered[:, 1].any()
+    assert evidence.metrics.recall == 0.5
+    assert evidence.threshold == pytest.approx(0.55)
+    plain = gather(several, load_head(several, "tones", "logistic"))
+    assert not (plain.answered == evidence.answered).all()
+
+
+def test_the_second_of_two_classes_is_answered_from_its_threshold_on(fitted, read_page):
+    for threshold, answer in ((0.0, "stripes"), (1.1, "disc")):
+        evidence = gather(fitted, with_thresholds(fitted, "shapes", threshold))
+        assert evidence.threshold == threshold
+        assert evidence.answered.all(axis=0).tolist() == [
+            name == answer for name in evidence.classes
+        ]
+        page = read_page(page_of(evidence))
+        assert page.table("By class").row(answer)[5] == str(len(evidence.rows))
+        assert f"at the threshold {threshold:g}" in page.text
+
+
 def test_two_classes_have_one_curve_with_the_threshold_on_it(fitted, read_page):
     page = read_page(page_of(gather(fitted, load_head(fitted, "shapes", "logistic"))))
     assert page.attributes("class").count("dot mark") == 2
@@ -207,6 +239,29 @@ def test_the_split_can_be_chosen(fitted, split, images, said, tmp_path):
     assert written.path == str(tmp_path / "page.html")
     assert any(said in caution for caution in written.cautions)
     assert written.metrics.n == images
+
+
+def test_a_number_that_no_split_has_is_no_column(page, invented, read_page):
+    assert page.table("When the head was fitted").rows[0] == [
+        "split", "images", "accuracy", "precision", "recall", "F1", "AUC", "log loss", "ECE",
+    ]  # fmt: skip
+    known = invented(["ant", "bee"], [0, 1] * 5, [[0.8, 0.2], [0.3, 0.7]] * 5)
+    metrics = {"test": {"n": 1234, "top1": 0.5, "top5": 0.9, "auc_roc": None}}
+    html = page_of(replace(known, card=replace(known.card, metrics=metrics)))
+    rows = read_page(html).table("When the head was fitted").rows
+    assert rows == [["split", "images", "accuracy", "top-5"], ["test", "1,234", "0.500", "0.900"]]
+
+
+def test_sets_are_measured_where_a_coverage_was_asked(coloured, read_page, page):
+    assert "coverage" not in page.text
+    card = fit_head(coloured, "knn", {"k": "3"}, FitOptions(coverage=0.9, folds=2))
+    page = read_page(page_of(gather(coloured, load_head(coloured, "colours", "knn"))))
+    table = page.table("Sets of classes, of which a coverage of 90.0% was asked")
+    assert [row[0] for row in table.rows[1:]] == ["train", "val", "test", "cross-validated"]
+    found = card.metrics["test"]
+    assert table.row("test")[1:] == [
+        str(found["n"]), f"{found['covered']:.1%}", f"{found['set_size']:.2f}",
+    ]  # fmt: skip
 
 
 def test_what_cannot_be_measured_or_written_is_refused(fitted, tmp_path):
@@ -273,6 +328,25 @@ def test_all_right_and_one_class_only(invented: Callable, read_page):
     assert "There is none: all answers are right." in page.text
     assert "there is no curve" in page.text
     assert "Not measured, as no test image has it: ant." in page.text
+
+
+def test_two_classes_are_confused_in_the_matrix_and_shown_once(invented, read_page):
+    page = read_page(page_of(invented(["ant", "bee"], [0, 1] * 20, [[0.9, 0.1]] * 40)))
+    assert page.table("40 test images").rows[1:] == [["ant", "20", "·"], ["bee", "20", "·"]]
+    assert "Most confused pairs" not in page.text
+    assert "bee taken for ant" not in page.text
+    assert len(page.attributes("data-image")) == 2 * 8 + 20  # samples of both, and mistakes
+    assert "20 wrong answers" in page.text
+
+
+def test_names_below_pictures_have_no_numbers_and_break_between_words(invented, read_page):
+    names = ["n01-SeaLake", "n02-toy_poodle", "n03-chow"]
+    html = page_of(invented(names, [0, 1, 2] * 10, [[0.1, 0.8, 0.1]] * 30))
+    assert "→\N{NO-BREAK SPACE}toy_<wbr>poodle 0.80" in html
+    assert ">Sea<wbr>Lake<" in html
+    page = read_page(html)
+    assert page.table("By class").row("n01-SeaLake")
+    assert page.table("30 test images").rows[0] == ["", "SeaLake", "toy_poodle", "chow"]
 
 
 def test_many_classes_stay_small(invented: Callable, read_page):
