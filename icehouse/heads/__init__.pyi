@@ -19,7 +19,8 @@ from ._live import LiveHead
 from ._metrics import Metrics, measure
 from ._registry import KINDS, make_head
 from ._run_diff import Difference, RunDiff, diff_runs
-from ._runs import Run, RunList, find_run, list_runs, sort_runs
+from ._run_order import sort_runs
+from ._runs import Run, RunList, find_run, list_runs
 from ._stored import (
     StoredHead,
     choose_head,

@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from icehouse.errors import HeadCorrupt, LookupFailed, UsageError
+from icehouse.errors import HeadCorrupt, LookupFailed
 from icehouse.heads._card import HeadCard
-from icehouse.heads._metrics import Metrics
 from icehouse.store import Store, seal_of, sealed, unsealed
 
 FOLDER = "runs"
 NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-([0-9a-f]{16})\.json")
 SHORT = 7
 MEASURED = ("test", "out-of-fold", "val", "train")
-LOWER_IS_BETTER = ("log_loss", "ece", "seconds")
 # Options of a fit that its encoder, its name and the digest of its data say already.
 SAID = ("task", "encoder", "dataset", "name", "fractions", "of", "notes")
 
@@ -87,10 +85,9 @@ class Run:
     def recipe(self) -> str:
         """A digest of all that decides what comes out: settings and data, not versions."""
         asked = {name: value for name, value in self.options.items() if name not in SAID}
-        data = self.data.get("digest")
-        return seal_of(
-            {"kind": self.kind, "on": self.encoder_id, "data": data} | self.settings | asked
-        )
+        made_of = {"kind": self.kind, "on": self.encoder_id, "data": self.data.get("digest")}
+        # Apart, as a threshold may be a setting, or an option of how to choose one.
+        return seal_of({**made_of, "settings": self.settings, "options": asked})
 
 
 @dataclass(frozen=True)
@@ -163,42 +160,6 @@ def list_runs(store: Store, task: str | None = None, head: str | None = None) ->
     runs = sorted((run for run in runs if head in (None, run.head)), key=lambda run: run.when)
     short = _short([_id(name) for name in every])
     return RunList(tuple(runs), short, tuple(damaged), tuple(_disagreements(runs, short)))
-
-
-def sort_runs(runs: Iterable[Run], by: str, on: str | None = None) -> list[Run]:
-    """Return runs in an order: by "time", the newest last, or by a number, the best on top.
-
-    Parameters
-    ----------
-    runs : iterable of Run
-    by : str
-        "time", "seconds" or a name of :class:`Metrics`. Runs without this number come last.
-    on : str, optional
-        Split whose numbers count; by default each run's :attr:`Run.measured_on`.
-
-    Raises
-    ------
-    UsageError
-        There is no such number, or no run has numbers of this split.
-    """
-    runs = sorted(runs, key=lambda run: run.when)
-    if on and runs and not any(on in run.metrics for run in runs):
-        have = ", ".join(dict.fromkeys(split for run in runs for split in run.metrics))
-        raise UsageError(f"no run was measured on {on!r}; on these they were: {have or 'none'}")
-    if by == "time":
-        return runs
-    numbers = [each.name for each in fields(Metrics)]
-    if by not in ("seconds", *numbers):
-        raise UsageError(
-            f"runs cannot be sorted by {by!r}; they can by time, seconds, {', '.join(numbers)}"
-        )
-
-    def place(run: Run) -> tuple[bool, float]:
-        value = run.seconds if by == "seconds" else run.numbers(on).get(by)
-        sign = 1 if by in LOWER_IS_BETTER else -1
-        return value is None, sign * (value or 0.0)
-
-    return sorted(runs, key=place)
 
 
 def find_run(store: Store, text: str) -> Run:
@@ -276,12 +237,19 @@ def _disagreements(runs: list[Run], short: int) -> list[str]:
             by_numbers.setdefault(run.metrics_sha256, run)
         if len(by_numbers) > 1:
             several = list(by_numbers.values())
-            names = ", ".join(run.id[:short] for run in several)
             notes.append(
-                f"same settings and data, other numbers: {names} (head {several[0].head} of task "
-                f"{several[0].task}); {_reason(several)}"
+                f"same settings and data, other numbers: {_named(several, short)}; "
+                f"{_reason(several)}"
             )
     return notes
+
+
+def _named(runs: list[Run], short: int) -> str:
+    """Return the ids of runs, and of which heads they are."""
+    by_head: dict[str, list[str]] = {}
+    for run in runs:
+        by_head.setdefault(f"head {run.head} of task {run.task}", []).append(run.id[:short])
+    return ", ".join(f"{', '.join(ids)} ({head})" for head, ids in by_head.items())
 
 
 def _reason(runs: list[Run]) -> str:

@@ -137,6 +137,29 @@ def test_runs_of_one_recipe_that_disagree_are_noted(filled):
     assert list_runs(filled).notes[0].endswith("versions differ: torch")
 
 
+def test_a_threshold_that_is_set_is_another_recipe(fill, shapes):
+    store = fill(shapes(disc=20, stripes=20))
+    for threshold in (0.5, 0.9):
+        fit_head(store, "logistic", {"threshold": threshold, "C": 1e-4})
+    found = list_runs(store)
+    one, other = found.runs
+    assert one.metrics_sha256 != other.metrics_sha256
+    assert one.recipe != other.recipe
+    assert found.notes == ()
+
+
+def test_runs_that_disagree_are_named_with_the_head_of_each(filled):
+    card = fit_head(filled, "logistic")
+    [first] = list_runs(filled).runs
+    wrong = {**card.metrics, "test": {**card.metrics["test"], "top1": 0.5}}
+    second = keep_run(filled, replace(card, name="again", metrics=wrong), first.options)
+    [note] = list_runs(filled).notes
+    assert (
+        f"{first.id[:7]} (head logistic of task shapes), "
+        f"{second.id[:7]} (head again of task shapes); of the same versions"
+    ) in note
+
+
 def test_runs_are_taken_by_task_and_head_newest_last(filled, photo, fill):
     fill([photo(f"{i}", (("ab", "cd")[i % 2],)) for i in range(30)], dataset="two", task="two")
     fit_head(filled, "knn", options=FitOptions(task="shapes"))
@@ -172,7 +195,7 @@ def three(filled):
         for metrics, seconds in (
             ({"test": {**numbers, "top1": 0.5, "ece": 0.3}, "val": {**numbers, "top1": 0.8}}, 3.0),
             ({"test": {**numbers, "top1": 0.9, "ece": 0.2}, "val": {**numbers, "top1": 0.7}}, 2.0),
-            ({"test": {**numbers, "top1": 0.7, "ece": 0.1}}, 4.0),
+            ({"test": {**numbers, "top1": 0.7, "ece": 0.1, "brier": 0.0}}, 4.0),
             ({}, 1.0),
         )
     ]
@@ -184,6 +207,7 @@ def three(filled):
         ("time", None, [0, 1, 2, 3]),
         ("top1", None, [1, 2, 0, 3]),
         ("ece", None, [2, 1, 0, 3]),
+        ("brier", None, [2, 0, 1, 3]),
         ("seconds", None, [3, 1, 0, 2]),
         ("top1", "val", [0, 1, 2, 3]),
     ],
