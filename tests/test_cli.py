@@ -176,6 +176,8 @@ def test_what_follows_a_fit_is_asked_for_by_options(photos):
     shown = run(photos, "fit-head", *store, *fit, "--coverage", "0.9")
     assert "of 4 images are in their set of coverage 90.0%, which holds" in shown
     assert "reliability.png" in shown
+    assert "chosen for after: threshold of stripes 0." in shown
+    assert "chosen for after: threshold of stripes 0." in run(photos, "info", "-s", store[1])
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     Image.fromarray(noise).save(photos / "noise.png")
     asked = ("predict", "noise.png", "photos/disc/01.png", *store, "after")

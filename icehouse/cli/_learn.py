@@ -41,7 +41,7 @@ def fit_head(
         typer.Option(help="TRAIN/VAL/TEST where the source gives none. Default: 80/10/10."),
     ] = None,
     folds: Annotated[int, typer.Option(min=0, help="Also cross-validate, e.g. 5.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the split and of the head.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and of the head.")] = 0,
     calibrate: Annotated[
         str, typer.Option(help="temperature, vector, isotonic or none.")
     ] = "temperature",
@@ -85,6 +85,7 @@ def fit_head(
     from icehouse.heads import tune as look
     from icehouse.report import (
         FitProgress,
+        chosen_lines,
         event_writer,
         heads_table,
         sets_lines,
@@ -114,7 +115,7 @@ def fit_head(
         given, options = tuned.settings, replace(options, notes=(tuned.note,))
         found = [trials_table(tuned), f"all trials: {tuned.file}"]
     card = run(opened, head, given, options)
-    said = [*sets_lines(card), *(f"note: {note}" for note in card.notes)]
+    said = [*chosen_lines(card), *sets_lines(card), *(f"note: {note}" for note in card.notes)]
     drawn = [write_reliability(card, f"{store.rstrip('/')}/{card.folder}")]
     curves = load_curves(opened, card)
     if curves is not None:

@@ -45,6 +45,8 @@ class HeadCard:
         "images". Empty where there was nothing.
     coverage : float or None
         Of sets, where none other is asked for.
+    found : dict
+        Settings that the fit chose itself, such as ``C`` where it was "auto".
     weights : str
         File name; empty before it is saved.
     weights_sha256 : str
@@ -68,8 +70,16 @@ class HeadCard:
     thresholds: tuple[float, ...] = ()
     held_out: dict[str, Any] = field(default_factory=dict)
     coverage: float | None = None
+    found: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
     weights_sha256: str = ""
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What the fit chose: settings of the head, and the threshold of each class."""
+        several = self.classes[len(self.classes) - len(self.thresholds) :]
+        named = zip(several, self.thresholds, strict=True)
+        return {**self.found, **{f"threshold of {name}": value for name, value in named}}
 
     @property
     def members(self) -> tuple[str, ...]:

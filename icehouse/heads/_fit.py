@@ -201,6 +201,7 @@ def fit_split(
         thresholds=settled.thresholds,
         held_out=settled.held_out,
         coverage=options.coverage,
+        found=head.found(),
     )
     return StoredHead(card, head, settled.conformal)
 

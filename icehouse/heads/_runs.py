@@ -54,6 +54,8 @@ class Run:
         Of the libraries that fitted it.
     seconds : float
     notes : tuple of str
+    chosen : dict
+        By the fit: settings of the head, and thresholds.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    chosen: dict[str, Any] = field(default_factory=dict)
 
     @property
     def measured_on(self) -> str | None:
@@ -140,6 +143,7 @@ def keep_run(store: Store, card: HeadCard, options: Mapping[str, Any]) -> Run:
         "versions": card.versions,
         "seconds": card.seconds,
         "notes": list(card.notes),
+        "chosen": card.chosen,
     }
     identity = seal_of(values)[:16]
     name = f"{now:%Y%m%dT%H%M%S.%f}Z-{identity}.json"

@@ -19,6 +19,7 @@ from ._reliability import write_reliability
 from ._runs import run_diff_tables, run_table, runs_tables
 from ._sheet import contact_sheet
 from ._tables import (
+    chosen_lines,
     counts_table,
     embed_table,
     flags_table,
@@ -41,6 +42,7 @@ __all__ = [
     "Overview",
     "PageReport",
     "TaskSummary",
+    "chosen_lines",
     "comparison_tables",
     "contact_sheet",
     "counts_table",

@@ -159,6 +159,21 @@ def test_the_threshold_is_that_of_the_numbers(embedded):
     assert load_head(embedded, "shapes", "logistic").answers(np.eye(2)) == [("stripes",)] * 2
 
 
+def test_the_strength_that_was_chosen_is_kept_with_the_head(filled):
+    card = fit_head(filled, "logistic", {"C": "auto"})
+    assert card.settings["C"] == "auto"
+    assert card.found == card.chosen == {"C": load_strength(filled)}
+    assert load_head(filled, "shapes", "logistic").card == card
+    assert fit_head(filled, "logistic").chosen == {}
+
+
+def load_strength(store) -> float:
+    """Choose it again, on the same images."""
+    data = load_labelled(store, "plain-0", store.labels.task("shapes"))
+    train = data.split == "train"
+    return make_head("logistic", {"C": "auto"}).fit(data.X[train], data.y[train]).C_
+
+
 def test_without_folds_there_is_no_row_of_them(filled):
     card = fit_head(filled, "logistic")
     assert list(card.metrics) == ["train", "val", "test"]

@@ -87,8 +87,9 @@ def test_a_head_of_an_earlier_version_is_read_with_its_temperature(filled):
     card = fit(filled, folds=3)
     folder = filled.path / card.folder
     values = json.loads((folder / "head.json").read_text())
-    for later in ("seal", "calibration", "reliability", "thresholds", "held_out", "coverage"):
-        del values[later]
+    later = ("calibration", "reliability", "thresholds", "held_out", "coverage", "found")
+    for name in ("seal", *later):
+        del values[name]
     for row in values["metrics"].values():
         del row["brier"]
     values["temperature"] = 1.75
@@ -162,6 +163,7 @@ def test_a_threshold_of_two_classes_is_chosen_kept_and_used(binary):
     card = fit(binary, threshold="precision=0.99", settings={"C": 1e-4})
     (threshold,) = card.thresholds
     assert threshold != 0.5
+    assert card.chosen == {"threshold of stripes": threshold}
     stored = loaded(binary, card)
     assert stored.threshold == threshold
     at = np.array([[1 - threshold, threshold], [1 - threshold + 1e-3, threshold - 1e-3]])
@@ -171,7 +173,8 @@ def test_a_threshold_of_two_classes_is_chosen_kept_and_used(binary):
 def test_each_label_has_its_threshold(things):
     card = fit(things, threshold="f1")
     assert card.classes == ("cat", "sun", "yak")
-    assert len(card.thresholds) == 3
+    assert list(card.chosen) == ["threshold of cat", "threshold of sun", "threshold of yak"]
+    assert tuple(card.chosen.values()) == card.thresholds
     stored = loaded(things, card)
     assert stored.threshold.tolist() == list(card.thresholds)
     cat, sun, yak = card.thresholds

@@ -1,6 +1,7 @@
 import io
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -89,6 +90,9 @@ def test_an_overview_counts_what_the_store_holds(fitted):
     ]
     assert [h.name for h in held.heads] == ["logistic"]
     assert "descriptor" in text(*overview_tables(held))
+    card = replace(held.heads[0], found={"C": 0.0316}, thresholds=(0.25,))
+    shown = text(*overview_tables(replace(held, heads=[card])))
+    assert "chosen for logistic: C 0.0316, threshold of stripes 0.25" in shown
 
 
 def test_augmented_views_are_shown_where_there_are_any(embedded, pictures):
