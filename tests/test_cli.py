@@ -367,6 +367,7 @@ WRONG = [
     (["fit-head", "-s", "photos.icehouse", "--head", "ensemble"], 2, "--of mlp,logistic; got none"),
     (["fit-head", "-s", "photos.icehouse", "--of", "a,b"], 2, "--head ensemble --of a,b"),
     (["fit-head", "-s", "photos.icehouse", "--trials", "3"], 2, "add --tune"),
+    (["fit-head", "-s", "photos.icehouse", "--tensorboard", "nopath.csv"], 2, "into a folder"),
     (["fit-head", "-s", "photos.icehouse", "--tune", "--objective", "f1"], 2, "not by 'f1'"),
     (["fit-head", "-s", "photos.icehouse", "--balance", "smote"], 2, "got 'smote'"),
     (["compare", "-s", "photos.icehouse", "--balance", "smote"], 2, "got 'smote'"),

@@ -67,8 +67,8 @@ SURFACE = {
     "icehouse.report.page": ["Evidence", "cautions_of", "gather", "page_of", "sentences"],
     "icehouse.report": [
         "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview",
-        "PageReport", "TaskSummary", "chosen_lines", "comparison_tables", "contact_sheet",
-        "counts_table", "embed_table", "event_writer", "export_table", "flags_table",
+        "PageReport", "TaskSummary", "check_events", "chosen_lines", "comparison_tables",
+        "contact_sheet", "counts_table", "embed_table", "export_table", "flags_table",
         "forget_table", "fsck_table", "heads_table", "label_counts_tables", "label_issues_table",
         "neighbours_table", "overview", "overview_tables", "predictions_table", "rehearsal_table",
         "run_diff_tables", "run_table", "runs_tables", "sets_lines", "trials_table",

@@ -85,8 +85,8 @@ def fit_head(
     from icehouse.heads import tune as look
     from icehouse.report import (
         FitProgress,
+        check_events,
         chosen_lines,
-        event_writer,
         heads_table,
         sets_lines,
         trials_table,
@@ -97,7 +97,7 @@ def fit_head(
     from icehouse.store import Store
 
     if tensorboard:
-        event_writer()
+        check_events(tensorboard)
     tuning = {"trials": trials, "seconds": time, "objective": objective}
     how: dict[str, Any] = {name: value for name, value in tuning.items() if value is not None}
     if how and not tune:

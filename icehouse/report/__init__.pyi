@@ -4,7 +4,7 @@ from ._care import forget_table, fsck_table
 from ._compare_files import write_comparison, write_label_counts
 from ._compare_tables import comparison_tables, label_counts_tables
 from ._curves_picture import write_curves
-from ._events import event_writer, write_events
+from ._events import check_events, write_events
 from ._export import export_table
 from ._label_issues import label_issues_table
 from ._overview import (
@@ -42,12 +42,12 @@ __all__ = [
     "Overview",
     "PageReport",
     "TaskSummary",
+    "check_events",
     "chosen_lines",
     "comparison_tables",
     "contact_sheet",
     "counts_table",
     "embed_table",
-    "event_writer",
     "export_table",
     "flags_table",
     "forget_table",
