@@ -31,6 +31,7 @@ from icehouse.heads._threshold import ThresholdRule
 FOLDS = 5
 FEWEST = 2 * FOLDS
 FEW = 100
+FEW_FOR_STEPS = 200  # scikit-learn advises against isotonic calibration below some 1,000
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,16 @@ def settle(
     if not images:
         lost = [name for name in ("threshold", "coverage") if getattr(wishes, name)]
         notes = [f"no images are left to choose a {name} on: label more" for name in lost]
+        if wishes.calibrate != "none":
+            notes.append("not calibrated: no images are held out to do it on; label more")
         return Settled(calibration, notes=tuple(notes))
     honest = cross_calibrate(wishes.calibrate, held.proba, held.target, held.fold)
     thresholds, notes = _choose(head, honest, held.target, classes, wishes.threshold)
+    if wishes.calibrate == "isotonic" and images < FEW_FOR_STEPS:
+        notes.append(
+            f"isotonic on {images} images held out can only follow their chance, as it takes "
+            "hundreds of each class: --calibrate temperature is safer"
+        )
     if wishes.coverage and images < (enough := enough_images(wishes.coverage)):
         notes.append(
             f"a coverage of {wishes.coverage:g} takes {enough} images held out, and there are "

@@ -18,10 +18,12 @@ from icehouse.heads import (
     folds_of,
     list_heads,
     load_head,
+    make_head,
     save_head,
     training_set,
 )
 from icehouse.heads._calibration import CALIBRATIONS, Temperature
+from icehouse.heads._settle import Wishes, settle
 from icehouse.store import seal_of
 
 NO_VAL = Fractions(0.8, 0.0, 0.2)
@@ -72,6 +74,20 @@ def test_every_calibration_is_kept_and_used(request, task, kind):
     kept = folds_of(store, stored)
     assert kept.folds == 3
     assert (kept.proba != folds_of(store, stored, folds=4).proba).sum() == 0
+
+
+@pytest.mark.parametrize(("each", "noted"), [(199, True), (200, False)])
+def test_isotonic_on_few_images_is_noted(labelled, each, noted):
+    data = labelled(np.array(["a", "b"])[np.arange(40 + each) % 2])
+    data = replace(data, split=np.array(["train"] * 40 + ["val"] * each))
+    head, wishes = make_head("logistic").fit(data.X[:40], data.y[:40]), Wishes("isotonic")
+    notes = settle(head, data, np.array(["a", "b"]), wishes).notes
+    assert [f"isotonic on {each} images held out" in note for note in notes] == [True] * noted
+    assert settle(head, data, np.array(["a", "b"]), Wishes("vector")).notes == ()
+
+
+def test_what_is_asked_not_to_be_calibrated_needs_no_note(fill, shapes):
+    assert fit(fill(shapes(disc=4, stripes=4)), calibrate="none").notes == ()
 
 
 def test_folds_of_another_calibration_are_made_anew(filled):
@@ -133,6 +149,7 @@ def test_too_few_images_settle_nothing_and_it_is_said(fill, shapes):
     assert card.thresholds == ()
     assert "no images are left to choose a coverage on: label more" in card.notes
     assert "no images are left to choose a threshold on: label more" in card.notes
+    assert "not calibrated: no images are held out to do it on; label more" in card.notes
     assert "covered" not in card.metrics["train"]
 
 
