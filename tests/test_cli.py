@@ -188,7 +188,12 @@ def test_what_follows_a_fit_is_asked_for_by_options(photos):
     assert "unfamiliar" in refused[0]["reasons"]
     assert lines(photos, *asked, "--coverage", "0.999")[1]["possible"] == ["disc", "stripes"]
     assert "1 got no answer" in run(photos, *asked, "--refuse-unfamiliar")
-    assert "several-classes" in run(photos, "flag", *store, "after", "--coverage", "0.999")
+    few = "a coverage of 0.999 takes 999 images held out, and there are "
+    assert few in run(photos, *asked, "--coverage", "0.999")
+    assert few not in run(photos, *asked)
+    flagged = run(photos, "flag", *store, "after", "--coverage", "0.999")
+    assert "several-classes" in flagged
+    assert few in flagged
     shutil.rmtree(photos / "photos.icehouse" / "heads" / "photos" / "after")
 
 

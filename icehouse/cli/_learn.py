@@ -171,7 +171,8 @@ def predict(
         refused = sum("unfamiliar" in answer.reasons for answer in answers)
         summary += f"; {refused} got no answer, as they are like none that it was trained on"
     summary += f"; {len(wrong)} could not be read" if wrong else ""
-    show(answers, json_lines, predictions_table(answers), summary)
+    notes = [f"note: {note}" for note in stored.set_notes(coverage)]
+    show(answers, json_lines, predictions_table(answers), summary, *notes)
 
 
 def _files(folder: Path) -> list[Path]:

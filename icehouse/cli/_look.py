@@ -65,7 +65,8 @@ def flag(
     if report.flags:
         title = f"{stored.card.task}: {len(report.flags)} of {report.images} images to look at"
         written.append(contact_sheet(report.flags[:top], f"{folder}/flags.png", title))
-    lines = [f"written: {path}" for path in written]
+    lines = [f"note: {note}" for note in stored.set_notes(coverage)]
+    lines += [f"written: {path}" for path in written]
     show(report.flags, json_lines, flags_table(report, top), counts_table(report), *lines)
 
 

@@ -23,7 +23,7 @@ from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads._balance import NONE
 from icehouse.heads._base import FloatArray, Head, IntArray
 from icehouse.heads._calibration import CALIBRATIONS, Calibration, fit_calibration
-from icehouse.heads._conformal import Conformal, check_coverage, enough_images
+from icehouse.heads._conformal import Conformal, check_coverage, shortage
 from icehouse.heads._data import TRAIN, VAL, LabelledSet, make_folds, strata_of
 from icehouse.heads._folds import OUT_OF_FOLD, cross_calibrate, cross_predict, target_of
 from icehouse.heads._threshold import ThresholdRule
@@ -146,11 +146,8 @@ def settle(
             f"isotonic on {images} images held out can only follow their chance, as it takes "
             "hundreds of each class: --calibrate temperature is safer"
         )
-    if wishes.coverage and images < (enough := enough_images(wishes.coverage)):
-        notes.append(
-            f"a coverage of {wishes.coverage:g} takes {enough} images held out, and there are "
-            f"{images}: every set holds all classes"
-        )
+    if wishes.coverage:
+        notes += shortage(wishes.coverage, images)
     held_out = {"from": held.source, "images": images}
     conformal = Conformal.of(honest, held.target)
     return Settled(calibration, conformal, thresholds, held_out, tuple(notes))

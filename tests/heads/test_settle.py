@@ -122,8 +122,36 @@ def test_a_head_of_an_earlier_version_is_read_with_its_temperature(filled):
 def test_a_head_without_scores_says_what_to_do(filled):
     card = fit(filled)
     stored = StoredHead(card, loaded(filled, card).head)
-    with pytest.raises(UsageError, match=r"no scores of images held out.*fit-head --head logistic"):
+    with pytest.raises(UsageError, match=r"an earlier version fitted it\. .*fit-head --head logis"):
         stored.sets(np.eye(3), 0.9)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "ensemble"])
+def test_a_head_without_scores_says_which_of_the_reasons_it_has(fill, shapes, kind):
+    few = fill(shapes(disc=4, stripes=4), dataset="few", task="few")
+    enough = fill(shapes(disc=30, stripes=30), dataset="enough", task="enough")
+    for store, task, calibrate, why in (
+        (few, "few", "temperature", r"its 8 training images were too few .* Label more, and fit"),
+        (few, "few", "none", "its 8 training images were too few"),
+        (enough, "enough", "none", "not to be calibrated, .* --calibrate none --coverage 0.9$"),
+    ):
+        wishes = {"task": task, "dataset": task, "calibrate": calibrate}
+        for member in ("logistic", "knn"):
+            card = fit(store, member, **wishes, fractions=Fractions(1, 0, 0))
+        if kind == "ensemble":
+            card = fit(store, kind, task=task, calibrate=calibrate, of=("logistic", "knn"))
+        with pytest.raises(UsageError, match=rf"{why}"):
+            loaded(store, card).sets(np.eye(2), 0.9)
+
+
+def test_what_is_said_of_sets_is_said_of_any_coverage_that_is_asked_for(filled):
+    stored = loaded(filled, fit(filled, coverage=0.999))
+    [note] = stored.set_notes()
+    assert note in stored.card.notes
+    [other] = stored.set_notes(0.995)
+    assert "a coverage of 0.995 takes 199 images held out, and there are 108" in other
+    assert stored.set_notes(0.99) == []
+    assert loaded(filled, fit(filled)).set_notes() == []
 
 
 def test_none_does_not_fit_five_times_more_for_nothing(filled):
