@@ -93,9 +93,9 @@ class _HeldOut:
     fold: IntArray
 
 
-def check_threshold(data: LabelledSet, wishes: Wishes) -> None:
-    """Refuse to choose a threshold where answers have none."""
-    if wishes.threshold and data.y.ndim == 1 and len(data.classes) > 2:
+def check_threshold(data: LabelledSet) -> None:
+    """Refuse a threshold, set or to be chosen, where answers have none."""
+    if data.y.ndim == 1 and len(data.classes) > 2:
         raise UsageError(
             f"task {data.task.name!r} has {len(data.classes)} classes, of which the most probable "
             "is the answer; a threshold is for two classes, or several labels an image"

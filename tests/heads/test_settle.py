@@ -255,6 +255,8 @@ def test_few_validation_images_are_joined_by_training_images_only_for_what_is_as
 def test_a_threshold_of_more_classes_is_refused(filled):
     with pytest.raises(UsageError, match="'shapes' has 3 classes, of which the most probable is"):
         fit(filled, threshold="f1")
+    with pytest.raises(UsageError, match="'shapes' has 3 classes, of which the most probable is"):
+        fit(filled, settings={"threshold": "0.9"})
     assert list_heads(filled) == []
 
 
