@@ -181,6 +181,10 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
         """Return the settings that a fit was to choose, and what it chose; none by default."""
         return {}
 
+    def notes(self) -> list[str]:
+        """Return what a person should know of a fit; nothing by default."""
+        return []
+
     @abstractmethod
     def _fit(self, X: FloatArray, target: IntArray, rows: Rows) -> None:  # noqa: N803
         """Fit to float32 features and class numbers (n,), or an indicator (n, n_classes)."""

@@ -76,16 +76,16 @@ class Fractions:
 
     @classmethod
     def parse(cls, text: str) -> Fractions:
-        """Read ``80/10/10``.
+        """Read ``80/10/10``, or ``0.8/0.1/0.1``.
 
         Raises
         ------
         UsageError
-            Not three shares, or none to train on.
+            Not three shares, none to train on, or shares of something else than 100, or 1.
 
         Examples
         --------
-        >>> Fractions.parse("3/1/0")
+        >>> Fractions.parse("75/25/0")
         Fractions(train=0.75, val=0.25, test=0.0)
         """
         try:
@@ -94,7 +94,13 @@ class Fractions:
             shares = []
         if len(shares) != 3 or not all(0 <= s < math.inf for s in shares) or shares[0] == 0:
             raise UsageError(f"a split is TRAIN/VAL/TEST such as 75/15/10, got {text!r}")
-        return cls(*(share / sum(shares) for share in shares))
+        total = sum(shares)
+        if not any(math.isclose(total, whole, rel_tol=1e-6) for whole in (100, 1)):
+            raise UsageError(
+                f"a split is TRAIN/VAL/TEST which add up to 100, such as 75/15/10; {text} adds up "
+                f"to {total:g}"
+            )
+        return cls(*(share / total for share in shares))
 
 
 def choose_task(store: Store, name: str | None = None) -> Task:

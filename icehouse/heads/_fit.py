@@ -198,6 +198,7 @@ def fit_split(
             *data.notes,
             *_notes(data),
             *describe(chosen, int(train.sum()), options.balance),
+            *head.notes(),
             *settled.notes,
         ),
         thresholds=settled.thresholds,

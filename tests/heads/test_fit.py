@@ -240,6 +240,12 @@ def test_notes_say_what_a_person_should_know(fill, shapes, photo):
     assert len(card.classes) == 9
 
 
+def test_more_neighbours_than_images_are_noted(filled):
+    card = fit_head(filled, "knn", {"k": 500})
+    assert card.notes == ("k is 500, and there are 72 training images: all of them vote",)
+    assert fit_head(filled, "knn", {"k": 72}).notes == ()
+
+
 def test_a_single_image_that_is_only_measured_is_not_said_to_be_trained(fill, shapes, photo):
     given = [photo(p.key, p.labels, "train") for p in shapes(disc=9, stripes=9)]
     card = fit_head(fill([*given, photo("alone", ("ramp",), "test")]), "logistic")
