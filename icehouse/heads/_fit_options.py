@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from icehouse.heads._balance import NONE, check_balance
-from icehouse.heads._data import Fractions
+from icehouse.heads._fractions import Fractions
 from icehouse.heads._settings import check_seed
 from icehouse.heads._settle import Wishes
 

@@ -14,11 +14,11 @@ from icehouse.heads._data import (
     TEST,
     TRAIN,
     VAL,
-    Fractions,
     LabelledSet,
     choose_task,
     load_labelled,
 )
+from icehouse.heads._fractions import Fractions
 from icehouse.heads._registry import KINDS, make_head
 from icehouse.heads._settings import check_seed
 from icehouse.store import Store, nearest, positions
