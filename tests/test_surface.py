@@ -54,7 +54,7 @@ SURFACE = {
         "datasets_of", "diff_runs", "distances", "export_head", "find_run", "fit_calibration",
         "fit_head", "fit_temperature", "folds_of", "list_heads", "list_runs", "load_curves",
         "load_head", "load_labelled", "make_head", "measure", "near_duplicates", "out_of_fold",
-        "save_head", "scale", "sort_runs", "training_set", "tune",
+        "read_heads", "save_head", "scale", "sort_runs", "training_set", "tune",
     ],
     "icehouse.heads.export": ["HeadExport", "export_head"],
     "icehouse.review": [

@@ -32,7 +32,7 @@ from icehouse.errors import (
     UsageError,
 )
 from icehouse.heads._base import AnyArray, FloatArray, Head
-from icehouse.heads._card import HeadCard, read_card
+from icehouse.heads._card import HeadCard, head_names, read_card
 from icehouse.heads._conformal import Conformal, shortage
 from icehouse.heads._data import TRAIN
 from icehouse.heads._ensemble import EnsembleHead, Member, place_members
@@ -251,22 +251,11 @@ def _bare(store: Store, card: HeadCard) -> Head:
     return ensemble_of(stored, own)
 
 
-def list_heads(store: Store, task: str | None = None) -> list[HeadCard]:
-    """Return the cards of all heads of a task, or of all tasks, sorted by name."""
-    tasks = [task] if task else store.files.folders("heads")
-    return [
-        read_card(store, each, name)
-        for each in tasks
-        for name in store.files.folders(f"heads/{each}")
-        if store.files.exists(f"heads/{each}/{name}/head.json")
-    ]
-
-
 def choose_head(store: Store, task: str, name: str | None = None) -> StoredHead:
     """Load a head by name; without a name the only one of the task."""
     if name is not None:
         return load_head(store, task, name)
-    names = [card.name for card in list_heads(store, task)]
+    names = head_names(store, task)
     if len(names) == 1:
         return load_head(store, task, names[0])
     if not names:

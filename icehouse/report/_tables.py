@@ -220,7 +220,7 @@ def overview_tables(overview: Overview) -> list[RenderableType]:
         by_encoder.setdefault(card.encoder_id, []).append(card)
     for cards in filter(None, by_encoder.values()):
         shown += [heads_table(cards), *(line for card in cards for line in chosen_lines(card))]
-    return shown
+    return [*shown, *(f"[red]damaged[/red]: {escape(each)}" for each in overview.damaged)]
 
 
 def new_table(title: str, *columns: str, gap: int = 2) -> Table:

@@ -20,6 +20,7 @@ from icehouse.report import (
     predictions_table,
 )
 from icehouse.review import flag, neighbours, predict_files
+from icehouse.store import Store
 
 
 def text(*tables, width=80):
@@ -93,6 +94,19 @@ def test_an_overview_counts_what_the_store_holds(fitted):
     card = replace(held.heads[0], found={"C": 0.0316}, thresholds=(0.25,))
     shown = text(*overview_tables(replace(held, heads=[card])))
     assert "chosen for logistic: C 0.0316, threshold of stripes 0.25" in shown
+
+
+def test_a_damaged_head_is_named_beside_the_others(fitted, tmp_path):
+    shutil.copytree(fitted.path, tmp_path / "copy")
+    heads = tmp_path / "copy" / "heads" / "shapes"
+    shutil.copytree(heads / "logistic", heads / "broken")
+    (heads / "broken" / "head.json").write_text("{")
+    held = overview(Store.open(tmp_path / "copy"))
+    assert [card.name for card in held.heads] == ["logistic"]
+    shown = " ".join(text(*overview_tables(held), width=500).split())
+    assert "logistic test" in shown
+    assert "damaged: " in shown
+    assert "heads/shapes/broken/head.json is damaged" in shown
 
 
 def test_augmented_views_are_shown_where_there_are_any(embedded, pictures):
