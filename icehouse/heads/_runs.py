@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -152,15 +152,25 @@ def keep_run(store: Store, card: HeadCard, options: Mapping[str, Any]) -> Run:
 
 
 def list_runs(store: Store, task: str | None = None, head: str | None = None) -> RunList:
-    """Return the runs of a store, of one task or of one head; the newest last."""
+    """Return the runs of a store, of one task or of one head; the newest last.
+
+    Raises
+    ------
+    LookupFailed
+        No run is of this task, or of a head of this name.
+    """
     every = _names(store)
     wanted = [name for name in every if task in (None, name.split("/")[1])]
+    if task and not wanted:
+        raise _none_of("task", task, {name.split("/")[1] for name in every})
     runs, damaged = [], []
     for name, read in zip(wanted, store.files.each(wanted, lambda n: _read(store, n)), strict=True):
         if isinstance(read, Run):
             runs.append(read)
         elif read is not None:
             damaged.append(f"{name}: {read}")
+    if head and not damaged and head not in (heads := {run.head for run in runs}):
+        raise _none_of("head", head, heads)
     runs = sorted((run for run in runs if head in (None, run.head)), key=lambda run: run.when)
     short = _short([_id(name) for name in every])
     return RunList(tuple(runs), short, tuple(damaged), tuple(_disagreements(runs, short)))
@@ -189,6 +199,11 @@ def find_run(store: Store, text: str) -> Run:
         f"{store.files.where(names[0])}: {read or 'it is gone'}. icehouse fsck --repair puts "
         "what is damaged aside"
     )
+
+
+def _none_of(what: str, name: str, have: Iterable[str]) -> LookupFailed:
+    there = ", ".join(sorted(have)) or "none"
+    return LookupFailed(f"no run is of a {what} {name!r}; there are runs of: {there}")
 
 
 def _names(store: Store) -> list[str]:

@@ -172,11 +172,16 @@ def test_runs_are_taken_by_task_and_head_newest_last(filled, photo, fill):
     ]
     assert [run.head for run in list_runs(filled, "shapes").runs] == ["knn", "logistic"]
     assert [run.task for run in list_runs(filled, head="logistic").runs] == ["two", "shapes"]
-    assert list_runs(filled, "nothing").runs == ()
+    with pytest.raises(LookupFailed, match="no run is of a task 'x'; there are runs of: shapes"):
+        list_runs(filled, "x")
+    with pytest.raises(LookupFailed, match=r"no run is of a head 'knn'; .* runs of: logistic$"):
+        list_runs(filled, "two", "knn")
 
 
 def test_a_store_without_fits_has_no_runs(store):
     assert list_runs(store).runs == ()
+    with pytest.raises(LookupFailed, match=r"no run is of a task 'x'; there are runs of: none$"):
+        list_runs(store, "x")
     with pytest.raises(LookupFailed, match="no run begins with 'abc'; icehouse runs lists them"):
         find_run(store, "abc")
 
@@ -260,6 +265,7 @@ def test_a_damaged_run_is_named_and_passed_over(three, filled):
     (where[0].parent / "notes.json").write_text("mine")
     found = list_runs(filled)
     assert found.runs == tuple(three[2:])
+    assert list_runs(filled, head="unknown").damaged == found.damaged  # it may be one of these
     said = "\n".join(found.damaged)
     assert f"{where[0].name}: damaged: it is not what its seal says" in said
     assert f"{where[1].name}: damaged: Expecting value" in said
