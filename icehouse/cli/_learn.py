@@ -40,7 +40,7 @@ def fit_head(
         str | None,
         typer.Option(help="TRAIN/VAL/TEST where the source gives none. Default: 80/10/10."),
     ] = None,
-    folds: Annotated[int, typer.Option(min=0, help="Also cross-validate, e.g. 5.")] = 0,
+    folds: Annotated[int, typer.Option(min=0, help="Also measure out-of-fold, e.g. by 5.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and of the head.")] = 0,
     calibrate: Annotated[
         str, typer.Option(help="temperature, vector, isotonic or none.")

@@ -395,7 +395,7 @@ def test_a_source_that_leaves_nothing_to_train_on_is_refused(fill, shapes, photo
 def test_folds_that_cannot_be_made_are_refused_and_nothing_is_kept(filled, folds):
     with pytest.raises(
         (UsageError, TrainingDataError),
-        match=f"takes 2 folds or more, got {folds}|{folds} folds of 90",
+        match=f"take 2 folds or more, got {folds}|{folds} folds of 90",
     ):
         fit_head(filled, "logistic", options=FitOptions(folds=folds))
     assert list_heads(filled) == []

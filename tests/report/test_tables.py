@@ -33,8 +33,9 @@ def text(*tables, width=80):
 def test_heads_fit_a_terminal_of_80_columns(fitted):
     shown = text(heads_table(list_heads(fitted, "shapes")))
     assert "…" not in shown
-    for split in ("train", "val", "test", "folds"):
+    for split in ("train", "val", "test"):
         assert split in shown
+    assert re.search(r"\nlogistic out-of- .*\n +fold ", shown)
 
 
 def test_names_with_square_brackets_are_shown_as_they_are(fitted, tmp_path, pictures):
