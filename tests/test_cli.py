@@ -197,6 +197,18 @@ def test_what_follows_a_fit_is_asked_for_by_options(photos):
     shutil.rmtree(photos / "photos.icehouse" / "heads" / "photos" / "after")
 
 
+def test_notes_are_printed_as_they_are(photos):
+    (photos / "odd.csv").write_text(
+        "path,label,split\n"
+        + "".join(f"photos/disc/{i:02d}.png,[red],train\n" for i in range(12))
+        + "".join(f"photos/stripes/{i:02d}.png,[b],train\n" for i in range(12))
+        + "photos/stripes/13.png,[b],test\n"
+    )
+    run(photos, "embed", "odd.csv", "-s", "odd.icehouse", "-e", "descriptor")
+    shown = run(photos, "fit-head", "-s", "odd.icehouse", "--head", "knn")
+    assert "note: in the training split only, so not measured: [red]\n" in shown
+
+
 def test_predict_takes_files_and_folders(photos):
     answers = lines(
         photos, "predict", "photos/stripes", "photos/disc/01.png", "-s", "photos.icehouse"

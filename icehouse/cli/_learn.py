@@ -17,6 +17,7 @@ from icehouse.cli._app import (
     StorePath,
     TaskName,
     app,
+    noted,
     show,
 )
 from icehouse.errors import UsageError
@@ -115,7 +116,7 @@ def fit_head(
         given, options = tuned.settings, replace(options, notes=(tuned.note,))
         found = [trials_table(tuned), f"all trials: {tuned.file}"]
     card = run(opened, head, given, options)
-    said = [*chosen_lines(card), *sets_lines(card), *(f"note: {note}" for note in card.notes)]
+    said = [*chosen_lines(card), *sets_lines(card), *noted(card.notes)]
     drawn = [write_reliability(card, f"{store.rstrip('/')}/{card.folder}")]
     curves = load_curves(opened, card)
     if curves is not None:
@@ -171,7 +172,7 @@ def predict(
         refused = sum("unfamiliar" in answer.reasons for answer in answers)
         summary += f"; {refused} got no answer, as they are like none that it was trained on"
     summary += f"; {len(wrong)} could not be read" if wrong else ""
-    notes = [f"note: {note}" for note in stored.set_notes(coverage)]
+    notes = noted(stored.set_notes(coverage))
     show(answers, json_lines, predictions_table(answers), summary, *notes)
 
 

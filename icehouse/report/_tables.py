@@ -203,7 +203,8 @@ def overview_tables(overview: Overview) -> list[RenderableType]:
     datasets = new_table("datasets", "dataset", "inputs", "images", "errors", "source")
     for d in overview.datasets:
         errors = ", ".join(f"{count} {kind}" for kind, count in d.errors.items()) or "0"
-        datasets.add_row(d.name, f"{d.inputs:,}", f"{d.images:,}", errors, d.source or "")
+        source, name = escape(d.source or ""), escape(d.name)
+        datasets.add_row(name, f"{d.inputs:,}", f"{d.images:,}", errors, source)
     columns = ["encoder_id", "name", "dim", "precision", "vectors"]
     with_views = any(e.views for e in overview.encoders)
     encoders = new_table("encoders", *columns, *(["views"] if with_views else []))
@@ -213,7 +214,7 @@ def overview_tables(overview: Overview) -> list[RenderableType]:
     tasks = new_table("tasks", "task", "kind", "labelled images", "classes")
     for t in overview.tasks:
         classes = ", ".join(f"{name} {count:,}" for name, count in t.classes.items())
-        tasks.add_row(t.name, t.kind, f"{t.labelled:,}", classes)
+        tasks.add_row(escape(t.name), t.kind, f"{t.labelled:,}", escape(classes))
     shown: list[RenderableType] = [datasets, encoders, tasks]
     by_encoder: dict[str, list[HeadCard]] = {e.encoder_id: [] for e in overview.encoders}
     for card in overview.heads:  # an ensemble may be of several encoders, which come last

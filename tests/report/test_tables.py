@@ -44,6 +44,11 @@ def test_names_with_square_brackets_are_shown_as_they_are(fitted, tmp_path, pict
     stored = load_head(fitted, "shapes", "logistic")
     shown = text(predictions_table(predict_files(fitted, stored, [odd])), width=200)
     assert "[red]odd[red].png" in shown
+    held = overview(fitted)
+    [task] = held.tasks
+    odder = replace(held, tasks=[replace(task, name="[b]", classes={"[red]": 20})])
+    shown = " ".join(text(*overview_tables(odder)).split())
+    assert "[b] single 40 [red] 20" in shown
 
 
 def test_the_embed_table_adds_up_and_names_the_limit(store, pictures, tmp_path):
