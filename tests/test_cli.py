@@ -176,6 +176,8 @@ def test_what_follows_a_fit_is_asked_for_by_options(photos):
     shown = run(photos, "fit-head", *store, *fit, "--coverage", "0.9")
     assert "of 4 images are in their set of coverage 90.0%, which holds" in shown
     assert "reliability.png" in shown
+    assert "chosen for after: threshold of stripes 0." in shown
+    assert "chosen for after: threshold of stripes 0." in run(photos, "info", "-s", store[1])
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     Image.fromarray(noise).save(photos / "noise.png")
     asked = ("predict", "noise.png", "photos/disc/01.png", *store, "after")
@@ -186,8 +188,25 @@ def test_what_follows_a_fit_is_asked_for_by_options(photos):
     assert "unfamiliar" in refused[0]["reasons"]
     assert lines(photos, *asked, "--coverage", "0.999")[1]["possible"] == ["disc", "stripes"]
     assert "1 got no answer" in run(photos, *asked, "--refuse-unfamiliar")
-    assert "several-classes" in run(photos, "flag", *store, "after", "--coverage", "0.999")
+    few = "a coverage of 0.999 takes 999 images held out, and there are "
+    assert few in run(photos, *asked, "--coverage", "0.999")
+    assert few not in run(photos, *asked)
+    flagged = run(photos, "flag", *store, "after", "--coverage", "0.999")
+    assert "several-classes" in flagged
+    assert few in flagged
     shutil.rmtree(photos / "photos.icehouse" / "heads" / "photos" / "after")
+
+
+def test_notes_are_printed_as_they_are(photos):
+    (photos / "odd.csv").write_text(
+        "path,label,split\n"
+        + "".join(f"photos/disc/{i:02d}.png,[red],train\n" for i in range(12))
+        + "".join(f"photos/stripes/{i:02d}.png,[b],train\n" for i in range(12))
+        + "photos/stripes/13.png,[b],test\n"
+    )
+    run(photos, "embed", "odd.csv", "-s", "odd.icehouse", "-e", "descriptor")
+    shown = run(photos, "fit-head", "-s", "odd.icehouse", "--head", "knn")
+    assert "note: in the training split only, so not measured: [red]\n" in shown
 
 
 def test_predict_takes_files_and_folders(photos):
@@ -368,6 +387,7 @@ WRONG = [
     (["fit-head", "-s", "photos.icehouse", "--head", "ensemble"], 2, "--of mlp,logistic; got none"),
     (["fit-head", "-s", "photos.icehouse", "--of", "a,b"], 2, "--head ensemble --of a,b"),
     (["fit-head", "-s", "photos.icehouse", "--trials", "3"], 2, "add --tune"),
+    (["fit-head", "-s", "photos.icehouse", "--tensorboard", "nopath.csv"], 2, "into a folder"),
     (["fit-head", "-s", "photos.icehouse", "--tune", "--objective", "f1"], 2, "not by 'f1'"),
     (["fit-head", "-s", "photos.icehouse", "--balance", "smote"], 2, "got 'smote'"),
     (["compare", "-s", "photos.icehouse", "--balance", "smote"], 2, "got 'smote'"),

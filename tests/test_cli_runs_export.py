@@ -51,6 +51,8 @@ def test_runs_are_taken_and_sorted_as_asked(fitted):
     [found] = map(json.loads, said(fitted, "runs", *words, "--json").splitlines())
     assert [run["settings"]["C"] for run in found["runs"]] == [10.0, 0.01]
     assert "runs cannot be sorted by 'best'" in said(fitted, "runs", "--sort", "best", code=2)
+    assert "runs of: logistic, near" in said(fitted, "runs", "--head", "nope", code=2)
+    assert "runs of: photos" in said(fitted, "runs", "--task", "nope", code=2)
 
 
 def test_one_run_is_shown_and_two_are_compared(fitted):

@@ -55,7 +55,7 @@ SURFACE = {
         "datasets_of", "diff_runs", "distances", "export_head", "find_run", "fit_calibration",
         "fit_head", "fit_temperature", "folds_of", "list_heads", "list_runs", "load_curves",
         "load_head", "load_labelled", "make_head", "measure", "near_duplicates", "out_of_fold",
-        "save_head", "scale", "sort_runs", "training_set", "tune",
+        "read_heads", "save_head", "scale", "sort_runs", "training_set", "tune",
     ],
     "icehouse.heads.export": ["HeadExport", "export_head"],
     "icehouse.review": [
@@ -68,12 +68,13 @@ SURFACE = {
     "icehouse.report.page": ["Evidence", "cautions_of", "gather", "page_of", "sentences"],
     "icehouse.report": [
         "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview",
-        "PageReport", "TaskSummary", "comparison_tables", "contact_sheet", "counts_table",
-        "embed_table", "event_writer", "export_table", "flags_table", "forget_table", "fsck_table",
-        "heads_table", "label_counts_tables", "label_issues_table", "neighbours_table", "overview",
-        "overview_tables", "predictions_table", "rehearsal_table", "run_diff_tables", "run_table",
-        "runs_tables", "sets_lines", "trials_table", "write_comparison", "write_curves",
-        "write_events", "write_label_counts", "write_page", "write_reliability", "zero_shot_tables",
+        "PageReport", "TaskSummary", "check_events", "chosen_lines", "comparison_tables",
+        "contact_sheet", "counts_table", "embed_table", "export_table", "flags_table",
+        "forget_table", "fsck_table", "heads_table", "label_counts_tables", "label_issues_table",
+        "neighbours_table", "overview", "overview_tables", "predictions_table", "rehearsal_table",
+        "run_diff_tables", "run_table", "runs_tables", "sets_lines", "trials_table",
+        "write_comparison", "write_curves", "write_events", "write_label_counts", "write_page",
+        "write_reliability", "zero_shot_tables",
     ],
 }  # fmt: skip
 

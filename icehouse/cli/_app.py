@@ -79,6 +79,13 @@ def show(results: Iterable[Any], json_lines: bool, *shown: RenderableType) -> No
         echo(*shown)
 
 
+def noted(notes: Iterable[str]) -> list[str]:
+    """Return notes as lines; what is in brackets is no colour."""
+    from rich.markup import escape
+
+    return [escape(f"note: {note}") for note in notes]
+
+
 def echo(*shown: RenderableType) -> None:
     """Print tables and text."""
     from rich.console import Console

@@ -17,6 +17,7 @@ from icehouse.cli._app import (
     StorePath,
     TaskName,
     app,
+    noted,
     show,
 )
 from icehouse.errors import UsageError
@@ -40,8 +41,8 @@ def fit_head(
         str | None,
         typer.Option(help="TRAIN/VAL/TEST where the source gives none. Default: 80/10/10."),
     ] = None,
-    folds: Annotated[int, typer.Option(min=0, help="Also cross-validate, e.g. 5.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the split and of the head.")] = 0,
+    folds: Annotated[int, typer.Option(min=0, help="Also measure out-of-fold, e.g. by 5.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and of the head.")] = 0,
     calibrate: Annotated[
         str, typer.Option(help="temperature, vector, isotonic or none.")
     ] = "temperature",
@@ -85,7 +86,8 @@ def fit_head(
     from icehouse.heads import tune as look
     from icehouse.report import (
         FitProgress,
-        event_writer,
+        check_events,
+        chosen_lines,
         heads_table,
         sets_lines,
         trials_table,
@@ -96,7 +98,7 @@ def fit_head(
     from icehouse.store import Store
 
     if tensorboard:
-        event_writer()
+        check_events(tensorboard)
     tuning = {"trials": trials, "seconds": time, "objective": objective}
     how: dict[str, Any] = {name: value for name, value in tuning.items() if value is not None}
     if how and not tune:
@@ -114,7 +116,7 @@ def fit_head(
         given, options = tuned.settings, replace(options, notes=(tuned.note,))
         found = [trials_table(tuned), f"all trials: {tuned.file}"]
     card = run(opened, head, given, options)
-    said = [*sets_lines(card), *(f"note: {note}" for note in card.notes)]
+    said = [*chosen_lines(card), *sets_lines(card), *noted(card.notes)]
     drawn = [write_reliability(card, f"{store.rstrip('/')}/{card.folder}")]
     curves = load_curves(opened, card)
     if curves is not None:
@@ -170,7 +172,8 @@ def predict(
         refused = sum("unfamiliar" in answer.reasons for answer in answers)
         summary += f"; {refused} got no answer, as they are like none that it was trained on"
     summary += f"; {len(wrong)} could not be read" if wrong else ""
-    show(answers, json_lines, predictions_table(answers), summary)
+    notes = noted(stored.set_notes(coverage))
+    show(answers, json_lines, predictions_table(answers), summary, *notes)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from icehouse.cli._app import (
     StorePath,
     TaskName,
     app,
+    noted,
     show,
 )
 
@@ -65,7 +66,7 @@ def flag(
     if report.flags:
         title = f"{stored.card.task}: {len(report.flags)} of {report.images} images to look at"
         written.append(contact_sheet(report.flags[:top], f"{folder}/flags.png", title))
-    lines = [f"written: {path}" for path in written]
+    lines = [*noted(stored.set_notes(coverage)), *(f"written: {path}" for path in written)]
     show(report.flags, json_lines, flags_table(report, top), counts_table(report), *lines)
 
 
@@ -101,7 +102,7 @@ def label_issues(
         title = f"{report.task}: {len(report.issues)} labels of {report.images} images to look at"
         sheet = contact_sheet(report.issues[:top], f"{folder}/label-issues.png", title)
         written.append(sheet)
-    lines = [*(f"note: {note}" for note in report.notes), *(f"written: {p}" for p in written)]
+    lines = [*noted(report.notes), *(f"written: {p}" for p in written)]
     show(report.issues, json_lines, label_issues_table(report, top), *lines)
 
 

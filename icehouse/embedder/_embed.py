@@ -23,12 +23,13 @@ from icehouse.embedder._ray_cluster import require_ray
 from icehouse.embedder._reading import timed
 from icehouse.embedder._report import EmbedReport, Failure, make_report, make_speed
 from icehouse.embedder._run import Progress, run
+from icehouse.embedder._source_labels import check_task, record_labels
 from icehouse.embedder._statistics import with_statistics
 from icehouse.embedder._views import Coverage, ViewOptions, Wanted, agree_on_recipe
 from icehouse.embedder._writer import Writer
-from icehouse.embedder.sources import Listing, classes_of, keys_of, read_ahead
+from icehouse.embedder.sources import Listing, keys_of, read_ahead
 from icehouse.errors import Interrupted, SourceError, UsageError
-from icehouse.store import Store, check_name, record_claims
+from icehouse.store import Store, check_name
 
 LIBRARIES = ("torch", "timm", "open-clip-torch", "scikit-image", "pillow", "simplejpeg")
 
@@ -123,7 +124,7 @@ def embed(
     store.files.sweep(f"catalog/{dataset}")
     known = Known.of(store, dataset)
     refuse_stranger(dataset, listing, known)
-    task = _check_task(store, listing, task or dataset)
+    task = check_task(store, listing, task or dataset)
 
     work = _resolve(store, request, listing, known, options)
     if work.encoder_id is None:
@@ -134,8 +135,8 @@ def embed(
     writer.add_rows(work.plan.rows)
     if work.opened is None or not work.plan.todo:
         writer.commit()
-        _record_labels(store, listing, dataset, task)
-        report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
+        notes = record_labels(store, listing, dataset, task)
+        report = make_report(dataset, work.encoder_id, listing, work.plan, writer, notes)
         return replace(report, failures=_failures(store, dataset))
     started = time.perf_counter()
     reading = StageTimes()
@@ -143,11 +144,11 @@ def embed(
     try:
         run(pipeline, writer, work.plan, len(listing.entries), progress)
     except Interrupted:  # labels of what was done before are labels too
-        _record_labels(store, listing, dataset, task)
+        record_labels(store, listing, dataset, task)
         raise
-    _record_labels(store, listing, dataset, task)
+    notes = record_labels(store, listing, dataset, task)
     seconds = time.perf_counter() - started
-    report = make_report(dataset, work.encoder_id, listing, work.plan, writer)
+    report = make_report(dataset, work.encoder_id, listing, work.plan, writer, notes)
     speed = make_speed(pipeline, work.opened, seconds, reading)
     if speed is not None:
         keep_rate(store, work.encoder_id, report.encoded, speed)
@@ -228,36 +229,6 @@ def _failures(store: Store, dataset: str) -> tuple[Failure, ...]:
     rows = store.catalog.rows(dataset, ["key", "error", "error_detail"])
     failed = rows.filter(rows["error"].is_valid()).sort_by("key").to_pylist()
     return tuple(Failure(r["key"], r["error"], r["error_detail"] or "") for r in failed)
-
-
-def _check_task(store: Store, listing: Listing, task: str) -> str:
-    """Refuse a task that could not take the labels, before anything is encoded."""
-    check_name("task", task)
-    classes = classes_of(listing.entries)
-    if classes:
-        store.require_labels()
-    kinds = {t.name: t.kind for t in store.labels.tasks()} if store.has_labels else {}
-    if classes and kinds.get(task, _kind(listing)) != _kind(listing):
-        raise UsageError(
-            f"task {task!r} takes {kinds[task]} labels, but got {_kind(listing)} ones; "
-            "give these labels a task of their own with --task"
-        )
-    return task
-
-
-def _record_labels(store: Store, listing: Listing, dataset: str, task: str) -> None:
-    classes = classes_of(listing.entries)
-    if classes and dataset in store.catalog.datasets():
-        # Of a part, also the classes of what is not listed and was embedded earlier.
-        partly = listing.left_out or listing.closed
-        known = store.catalog.rows(dataset, ["labels"])["labels"] if partly else []
-        earlier = {label for labels in known for label in labels.as_py() or ()}
-        store.labels.ensure_task(task, _kind(listing), classes | earlier)
-        record_claims(store.catalog, store.labels, dataset, task)
-
-
-def _kind(listing: Listing) -> str:
-    return "multi" if listing.multi_label else "single"
 
 
 def _plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from icehouse.embedder._crew import Crew
@@ -118,7 +119,12 @@ def make_speed(pipeline: Crew, opened: Opened, seconds: float, reading: StageTim
 
 
 def make_report(
-    dataset: str, encoder_id: str, listing: Listing, plan: Plan, writer: Writer
+    dataset: str,
+    encoder_id: str,
+    listing: Listing,
+    plan: Plan,
+    writer: Writer,
+    notes: Sequence[str],
 ) -> EmbedReport:
     """Count what plan and writer did; their counts never overlap."""
     errors: Counter[str] = plan.errors + writer.errors
@@ -132,7 +138,7 @@ def make_report(
         gone=plan.gone,
         seconds=0.0,
         views=writer.views,
-        notes=(*listing.notes, *_moved(listing, plan)),
+        notes=(*listing.notes, *_moved(listing, plan), *notes),
     )
 
 

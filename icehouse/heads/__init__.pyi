@@ -3,15 +3,16 @@
 from ._balance import BALANCES
 from ._base import Head
 from ._calibration import Calibration, fit_calibration
-from ._card import HeadCard
+from ._card import HeadCard, list_heads, read_heads
 from ._compare import Comparison, Contender, compare
 from ._conformal import Conformal
 from ._curves import Curves, load_curves
-from ._data import Fractions, LabelledSet, choose_task, datasets_of, load_labelled
+from ._data import LabelledSet, choose_task, datasets_of, load_labelled
 from ._familiarity import Familiarity, distances
 from ._fit import fit_head
 from ._fit_options import FitOptions
 from ._folds import OutOfFold, out_of_fold
+from ._fractions import Fractions
 from ._ground import CompareOptions, near_duplicates
 from ._honest import folds_of, training_set
 from ._label_counts import LabelCounts, LabelCurve, LabelPoint, count_labels
@@ -19,14 +20,9 @@ from ._live import LiveHead
 from ._metrics import Metrics, measure
 from ._registry import KINDS, make_head
 from ._run_diff import Difference, RunDiff, diff_runs
-from ._runs import Run, RunList, find_run, list_runs, sort_runs
-from ._stored import (
-    StoredHead,
-    choose_head,
-    list_heads,
-    load_head,
-    save_head,
-)
+from ._run_order import sort_runs
+from ._runs import Run, RunList, find_run, list_runs
+from ._stored import StoredHead, choose_head, load_head, save_head
 from ._temperature import fit_temperature, scale
 from ._trials import Trial
 from ._tune import Tuned, TuneOptions, tune
@@ -84,6 +80,7 @@ __all__ = [
     "measure",
     "near_duplicates",
     "out_of_fold",
+    "read_heads",
     "save_head",
     "scale",
     "sort_runs",

@@ -11,9 +11,10 @@ import numpy as np
 from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads._balance import VIEWS
 from icehouse.heads._card import HeadCard
-from icehouse.heads._data import Fractions, LabelledSet
+from icehouse.heads._data import LabelledSet
 from icehouse.heads._ensemble import ENSEMBLE, EnsembleHead
 from icehouse.heads._fit_options import FitOptions
+from icehouse.heads._fractions import Fractions
 from icehouse.heads._honest import balance_of, training_set
 from icehouse.heads._stored import ensemble_of, load_head
 from icehouse.store import Store, positions

@@ -177,6 +177,14 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
             for name, value in self.get_params().items()
         }
 
+    def found(self) -> dict[str, Any]:
+        """Return the settings that a fit was to choose, and what it chose; none by default."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """Return what a person should know of a fit; nothing by default."""
+        return []
+
     @abstractmethod
     def _fit(self, X: FloatArray, target: IntArray, rows: Rows) -> None:  # noqa: N803
         """Fit to float32 features and class numbers (n,), or an indicator (n, n_classes)."""

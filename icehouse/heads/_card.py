@@ -45,6 +45,8 @@ class HeadCard:
         "images". Empty where there was nothing.
     coverage : float or None
         Of sets, where none other is asked for.
+    found : dict
+        Settings that the fit chose itself, such as ``C`` where it was "auto".
     weights : str
         File name; empty before it is saved.
     weights_sha256 : str
@@ -68,8 +70,16 @@ class HeadCard:
     thresholds: tuple[float, ...] = ()
     held_out: dict[str, Any] = field(default_factory=dict)
     coverage: float | None = None
+    found: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
     weights_sha256: str = ""
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What the fit chose: settings of the head, and the threshold of each class."""
+        several = self.classes[len(self.classes) - len(self.thresholds) :]
+        named = zip(several, self.thresholds, strict=True)
+        return {**self.found, **{f"threshold of {name}": value for name, value in named}}
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -89,6 +99,12 @@ class HeadCard:
         return f"heads/{self.task}/{self.name}"
 
 
+def head_names(store: Store, task: str) -> list[str]:
+    """Return the heads of a task by name, sorted; weights without a ``head.json`` are none."""
+    folders = store.files.folders(f"heads/{task}")
+    return [name for name in folders if store.files.exists(f"heads/{task}/{name}/head.json")]
+
+
 def read_card(store: Store, task: str, name: str) -> HeadCard:
     """Read ``head.json``; raise LookupFailed or HeadCorrupt."""
     file = f"heads/{task}/{name}/head.json"
@@ -106,7 +122,33 @@ def read_card(store: Store, task: str, name: str) -> HeadCard:
             values[several] = tuple(values[several])
         return HeadCard(**values)
     except FileNotFoundError:
-        have = ", ".join(store.files.folders(f"heads/{task}")) or "none"
+        have = ", ".join(head_names(store, task)) or "none"
         raise LookupFailed(f"task {task!r} has no head {name!r}; it has: {have}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HeadCorrupt(f"{path} is damaged ({error!r}); fit the head again") from error
+
+
+def list_heads(store: Store, task: str | None = None) -> list[HeadCard]:
+    """Return the cards of all heads of a task, or of all tasks, sorted by name.
+
+    Raises
+    ------
+    HeadCorrupt
+        One of them is damaged; :func:`read_heads` reads the others.
+    """
+    cards, damaged = read_heads(store, task)
+    if damaged:
+        raise damaged[0]
+    return cards
+
+
+def read_heads(store: Store, task: str | None = None) -> tuple[list[HeadCard], list[HeadCorrupt]]:
+    """Return the cards that can be read, as :func:`list_heads`, and what is wrong with others."""
+    cards, damaged = [], []
+    for each in [task] if task else store.files.folders("heads"):
+        for name in head_names(store, each):
+            try:
+                cards.append(read_card(store, each, name))
+            except HeadCorrupt as error:
+                damaged.append(error)
+    return cards, damaged

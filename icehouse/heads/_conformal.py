@@ -107,9 +107,15 @@ def check_coverage(coverage: float) -> float:
     return coverage
 
 
-def enough_images(coverage: float) -> int:
-    """Return how many images a coverage takes, for sets that are not all classes."""
-    return math.ceil(coverage / (1 - coverage) - 1e-9)
+def shortage(coverage: float, images: int) -> list[str]:
+    """Return a note where a coverage takes more images held out than there are."""
+    enough = math.ceil(coverage / (1 - check_coverage(coverage)) - 1e-9)
+    if images >= enough:
+        return []
+    return [
+        f"a coverage of {coverage:g} takes {enough} images held out, and there are {images}: "
+        "every set holds all classes"
+    ]
 
 
 def measure_sets(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from icehouse.errors import LookupFailed, TrainingDataError, UsageError
+from icehouse.errors import LookupFailed, TrainingDataError
+from icehouse.heads._fractions import Fractions
 from icehouse.heads._views import Views
 from icehouse.store import IdArray, Store, Task, ids_from_arrow, ids_from_bytes, positions
 
@@ -64,37 +64,6 @@ class LabelledSet:
         digest.update("\0".join(map(str, self.y.reshape(-1))).encode())
         digest.update("\0".join(self.split).encode())
         return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class Fractions:
-    """Shares of train, validation and test, which add up to 1."""
-
-    train: float = 0.8
-    val: float = 0.1
-    test: float = 0.1
-
-    @classmethod
-    def parse(cls, text: str) -> Fractions:
-        """Read ``80/10/10``.
-
-        Raises
-        ------
-        UsageError
-            Not three shares, or none to train on.
-
-        Examples
-        --------
-        >>> Fractions.parse("3/1/0")
-        Fractions(train=0.75, val=0.25, test=0.0)
-        """
-        try:
-            shares = [float(part) for part in text.split("/")]
-        except ValueError:
-            shares = []
-        if len(shares) != 3 or not all(0 <= s < math.inf for s in shares) or shares[0] == 0:
-            raise UsageError(f"a split is TRAIN/VAL/TEST such as 75/15/10, got {text!r}")
-        return cls(*(share / sum(shares) for share in shares))
 
 
 def choose_task(store: Store, name: str | None = None) -> Task:

@@ -123,6 +123,10 @@ class EnsembleHead(Head):
                 place[np.ix_(held, columns)] = fitted.predict_proba(X[held])
         return _opinions(said, multi_label=self.multi_label_)
 
+    def found(self) -> dict[str, float]:
+        """See :meth:`Head.found`: the strength of the stack."""
+        return self.stacker_.found() if self.method == STACK else {}
+
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
         said = [member.predict_proba(X) for member in self.members_]
         if self.method == STACK:

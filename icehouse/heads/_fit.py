@@ -17,6 +17,7 @@ from icehouse.heads._answer import measured
 from icehouse.heads._assemble import assemble
 from icehouse.heads._balance import (
     VIEWS,
+    WEIGHTS,
     choose_rows,
     describe,
     with_views,
@@ -73,8 +74,8 @@ def fit_head(
     TrainingDataError
         No or too few labels, or one class only.
     UsageError
-        A head of this name exists that was fitted on another encoder; or a threshold is both set
-        and to be chosen, or there is none to choose.
+        A head of this name exists that was fitted on another encoder; a threshold is both set and
+        to be chosen, or answers have none; or classes would be weighed twice.
     """
     options = options or FitOptions()
     head, data, options = prepare(store, kind, settings, options)
@@ -120,7 +121,9 @@ def prepare(
     else:
         head, data = _plain(store, kind, settings, options)
     _refuse_other_encoder(store, data.task.name, name, data.encoder_id)
-    check_threshold(data, options.wishes)
+    if options.threshold or "threshold" in (settings or {}):
+        check_threshold(data)
+    _refuse_balancing_twice(head, options.balance)
     return head, data, options
 
 
@@ -158,7 +161,6 @@ def fit_split(
     head: Head, data: LabelledSet, kind: str, name: str, options: FitOptions, started: float
 ) -> StoredHead:
     """Fit on the training split and settle what follows; nothing is measured or saved."""
-    check_threshold(data, options.wishes)
     train = _training_rows(data)
     chosen = choose_rows(data, train, options.balance, options.seed)
     head.fit(chosen.X, chosen.y, chosen.weight, chosen.groups)
@@ -196,11 +198,13 @@ def fit_split(
             *data.notes,
             *_notes(data),
             *describe(chosen, int(train.sum()), options.balance),
+            *head.notes(),
             *settled.notes,
         ),
         thresholds=settled.thresholds,
         held_out=settled.held_out,
         coverage=options.coverage,
+        found=head.found(),
     )
     return StoredHead(card, head, settled.conformal)
 
@@ -229,6 +233,14 @@ def _notes(data: LabelledSet) -> list[str]:
         return []
     shown = ", ".join(unmeasured[:5]) + (" …" if len(unmeasured) > 5 else "")
     return [f"in the training split only, so not measured: {shown}"]
+
+
+def _refuse_balancing_twice(head: Head, balance: str) -> None:
+    if balance == WEIGHTS and head.get_params().get("class_weight") == "balanced":
+        raise UsageError(
+            "classes would be weighed twice: leave out --balance weights, or --set "
+            "class_weight=balanced"
+        )
 
 
 def _refuse_other_encoder(store: Store, task: str, name: str, encoder_id: str) -> None:

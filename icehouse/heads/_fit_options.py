@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from icehouse.heads._balance import NONE, check_balance
-from icehouse.heads._data import Fractions
+from icehouse.heads._fractions import Fractions
+from icehouse.heads._settings import check_seed
 from icehouse.heads._settle import Wishes
 
 
@@ -54,6 +55,7 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         check_balance(self.balance)
+        check_seed(self.seed)
         self.wishes  # noqa: B018  (refuses what cannot be)
 
     @property

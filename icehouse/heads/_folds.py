@@ -75,7 +75,7 @@ def out_of_fold(
         Less than 2 folds.
     """
     if folds < 2:
-        raise UsageError(f"cross-validation takes 2 folds or more, got {folds}")
+        raise UsageError(f"out-of-fold probabilities take 2 folds or more, got {folds}")
     if len(data) < folds:
         raise TrainingDataError(
             f"{folds} folds of {len(data)} labelled images cannot be made; "

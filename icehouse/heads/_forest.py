@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray, Rows
-from icehouse.heads._settings import NOTHING, between, either, one_of, whole
+from icehouse.heads._settings import NOTHING, SEED, between, either, one_of, whole
 
 LEAF = -1
 
@@ -36,6 +36,7 @@ class ForestHead(Head):
         "max_depth": either(whole(1), NOTHING),
         "min_samples_leaf": whole(1),
         "max_features": either(one_of("sqrt", "log2"), between(0, 1, open_low=True)),
+        "seed": SEED,
         "threshold": between(0, 1),
     }
 

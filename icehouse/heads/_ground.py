@@ -14,12 +14,13 @@ from icehouse.heads._data import (
     TEST,
     TRAIN,
     VAL,
-    Fractions,
     LabelledSet,
     choose_task,
     load_labelled,
 )
+from icehouse.heads._fractions import Fractions
 from icehouse.heads._registry import KINDS, make_head
+from icehouse.heads._settings import check_seed
 from icehouse.store import Store, nearest, positions
 
 NEAR_DUPLICATE = 0.995
@@ -62,10 +63,12 @@ class CompareOptions:
         UnknownHead
             One of them does not exist.
         UsageError
-            The number of seeds is not one or more, or a way to balance does not exist.
+            The number of seeds is not one or more, the first is none, or a way to balance does not
+            exist.
         """
         if self.seeds < 1:
             raise UsageError(f"a comparison takes 1 seed or more, got {self.seeds}")
+        check_seed(self.seed)
         for balance in self.balances:
             check_balance(balance)
         kinds = tuple(dict.fromkeys(self.heads)) or tuple(KINDS)

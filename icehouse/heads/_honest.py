@@ -8,8 +8,9 @@ from icehouse.errors import TrainingDataError
 from icehouse.heads._balance import NONE, VIEWS, with_views
 from icehouse.heads._base import Head
 from icehouse.heads._card import HeadCard
-from icehouse.heads._data import Fractions, LabelledSet, load_labelled
+from icehouse.heads._data import LabelledSet, load_labelled
 from icehouse.heads._folds import OutOfFold, out_of_fold
+from icehouse.heads._fractions import Fractions
 from icehouse.heads._stored import StoredHead
 from icehouse.heads._stored_folds import load_folds, save_folds
 from icehouse.store import Store

@@ -60,6 +60,12 @@ class KNNHead(Head):
         self.vectors_ = unit(X - self.mean_)
         self.target_ = target
 
+    def notes(self) -> list[str]:
+        """See :meth:`Head.notes`: whether there are as many neighbours as were asked for."""
+        there = len(self.vectors_)
+        few = f"k is {self.k}, and there are {there} training images: all of them vote"
+        return [few] if self.k > there else []
+
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
         similarity, index = nearest(X - self.mean_, self.vectors_, self.k)
         weight = np.exp((similarity - similarity[:, :1]) / self.temperature)

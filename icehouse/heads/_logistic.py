@@ -102,6 +102,10 @@ class LogisticHead(Head):
         two = not self.multi_label_ and len(self.classes_) == 2
         return target[:, None] if two else target
 
+    def found(self) -> dict[str, float]:
+        """See :meth:`Head.found`."""
+        return {"C": self.C_} if self.C == AUTO else {}
+
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
         logits = self.standardiser_(X) @ self.coef_.T + self.intercept_
         return probabilities(logits, multi_label=self.multi_label_)

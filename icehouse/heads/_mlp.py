@@ -31,7 +31,7 @@ from icehouse.heads._network import (
     mixed_loss,
     step_size,
 )
-from icehouse.heads._settings import above, between, flag, one_of, whole
+from icehouse.heads._settings import SEED, above, between, flag, one_of, whole
 
 MIN_VALIDATION = 10
 CURVE_ROWS = 2048  # of those trained on: all of them would cost as much as half of an epoch
@@ -97,6 +97,7 @@ class MLPHead(Head):
         "validation_fraction": between(0, 1, open_low=True, open_high=True),
         "patience": whole(1),
         "standardise": flag(),
+        "seed": SEED,
         "threshold": between(0, 1),
     }
 

@@ -29,7 +29,7 @@ class RunDiff:
     same_recipe, same_metrics : bool
         Whether they have the same settings and data, and the same numbers, bit for bit.
     differences : tuple of Difference
-        Of "fit", "settings", "options", "data", "versions" and "metrics".
+        Of "fit", "settings", "options", "chosen", "data", "versions" and "metrics".
     """
 
     a: str
@@ -55,7 +55,7 @@ def diff_runs(a: Run, b: Run) -> RunDiff:
 def _flat(run: Run) -> dict[tuple[str, str], Any]:
     values = asdict(run)
     flat = {("fit", name): values[name] for name in ("task", "head", "kind", "encoder_id")}
-    for of in ("settings", "options", "versions"):
+    for of in ("settings", "options", "chosen", "versions"):
         flat |= {(of, name): value for name, value in values[of].items()}
     data = values["data"]
     flat |= {("data", name): value for name, value in data.items() if name != "images"}

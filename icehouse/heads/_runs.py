@@ -16,16 +16,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from icehouse.errors import HeadCorrupt, LookupFailed, UsageError
+from icehouse.errors import HeadCorrupt, LookupFailed
 from icehouse.heads._card import HeadCard
-from icehouse.heads._metrics import Metrics
 from icehouse.store import Store, seal_of, sealed, unsealed
 
 FOLDER = "runs"
 NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-([0-9a-f]{16})\.json")
 SHORT = 7
 MEASURED = ("test", "out-of-fold", "val", "train")
-LOWER_IS_BETTER = ("log_loss", "ece", "seconds")
 # Options of a fit that its encoder, its name and the digest of its data say already.
 SAID = ("task", "encoder", "dataset", "name", "fractions", "of", "notes")
 
@@ -56,6 +54,8 @@ class Run:
         Of the libraries that fitted it.
     seconds : float
     notes : tuple of str
+    chosen : dict
+        By the fit: settings of the head, and thresholds.
     """
 
     id: str
@@ -73,6 +73,7 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    chosen: dict[str, Any] = field(default_factory=dict)
 
     @property
     def measured_on(self) -> str | None:
@@ -87,10 +88,9 @@ class Run:
     def recipe(self) -> str:
         """A digest of all that decides what comes out: settings and data, not versions."""
         asked = {name: value for name, value in self.options.items() if name not in SAID}
-        data = self.data.get("digest")
-        return seal_of(
-            {"kind": self.kind, "on": self.encoder_id, "data": data} | self.settings | asked
-        )
+        made_of = {"kind": self.kind, "on": self.encoder_id, "data": self.data.get("digest")}
+        # Apart, as a threshold may be a setting, or an option of how to choose one.
+        return seal_of({**made_of, "settings": self.settings, "options": asked})
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,7 @@ def keep_run(store: Store, card: HeadCard, options: Mapping[str, Any]) -> Run:
         "versions": card.versions,
         "seconds": card.seconds,
         "notes": list(card.notes),
+        "chosen": card.chosen,
     }
     identity = seal_of(values)[:16]
     name = f"{now:%Y%m%dT%H%M%S.%f}Z-{identity}.json"
@@ -151,54 +152,28 @@ def keep_run(store: Store, card: HeadCard, options: Mapping[str, Any]) -> Run:
 
 
 def list_runs(store: Store, task: str | None = None, head: str | None = None) -> RunList:
-    """Return the runs of a store, of one task or of one head; the newest last."""
+    """Return the runs of a store, of one task or of one head; the newest last.
+
+    Raises
+    ------
+    LookupFailed
+        No run is of this task, or of a head of this name.
+    """
     every = _names(store)
     wanted = [name for name in every if task in (None, name.split("/")[1])]
+    if task and not wanted:
+        raise _none_of("task", task, {name.split("/")[1] for name in every})
     runs, damaged = [], []
     for name, read in zip(wanted, store.files.each(wanted, lambda n: _read(store, n)), strict=True):
         if isinstance(read, Run):
             runs.append(read)
         elif read is not None:
             damaged.append(f"{name}: {read}")
+    if head and not damaged and head not in (heads := {run.head for run in runs}):
+        raise _none_of("head", head, heads)
     runs = sorted((run for run in runs if head in (None, run.head)), key=lambda run: run.when)
     short = _short([_id(name) for name in every])
     return RunList(tuple(runs), short, tuple(damaged), tuple(_disagreements(runs, short)))
-
-
-def sort_runs(runs: Iterable[Run], by: str, on: str | None = None) -> list[Run]:
-    """Return runs in an order: by "time", the newest last, or by a number, the best on top.
-
-    Parameters
-    ----------
-    runs : iterable of Run
-    by : str
-        "time", "seconds" or a name of :class:`Metrics`. Runs without this number come last.
-    on : str, optional
-        Split whose numbers count; by default each run's :attr:`Run.measured_on`.
-
-    Raises
-    ------
-    UsageError
-        There is no such number, or no run has numbers of this split.
-    """
-    runs = sorted(runs, key=lambda run: run.when)
-    if on and runs and not any(on in run.metrics for run in runs):
-        have = ", ".join(dict.fromkeys(split for run in runs for split in run.metrics))
-        raise UsageError(f"no run was measured on {on!r}; on these they were: {have or 'none'}")
-    if by == "time":
-        return runs
-    numbers = [each.name for each in fields(Metrics)]
-    if by not in ("seconds", *numbers):
-        raise UsageError(
-            f"runs cannot be sorted by {by!r}; they can by time, seconds, {', '.join(numbers)}"
-        )
-
-    def place(run: Run) -> tuple[bool, float]:
-        value = run.seconds if by == "seconds" else run.numbers(on).get(by)
-        sign = 1 if by in LOWER_IS_BETTER else -1
-        return value is None, sign * (value or 0.0)
-
-    return sorted(runs, key=place)
 
 
 def find_run(store: Store, text: str) -> Run:
@@ -224,6 +199,11 @@ def find_run(store: Store, text: str) -> Run:
         f"{store.files.where(names[0])}: {read or 'it is gone'}. icehouse fsck --repair puts "
         "what is damaged aside"
     )
+
+
+def _none_of(what: str, name: str, have: Iterable[str]) -> LookupFailed:
+    there = ", ".join(sorted(have)) or "none"
+    return LookupFailed(f"no run is of a {what} {name!r}; there are runs of: {there}")
 
 
 def _names(store: Store) -> list[str]:
@@ -276,12 +256,19 @@ def _disagreements(runs: list[Run], short: int) -> list[str]:
             by_numbers.setdefault(run.metrics_sha256, run)
         if len(by_numbers) > 1:
             several = list(by_numbers.values())
-            names = ", ".join(run.id[:short] for run in several)
             notes.append(
-                f"same settings and data, other numbers: {names} (head {several[0].head} of task "
-                f"{several[0].task}); {_reason(several)}"
+                f"same settings and data, other numbers: {_named(several, short)}; "
+                f"{_reason(several)}"
             )
     return notes
+
+
+def _named(runs: list[Run], short: int) -> str:
+    """Return the ids of runs, and of which heads they are."""
+    by_head: dict[str, list[str]] = {}
+    for run in runs:
+        by_head.setdefault(f"head {run.head} of task {run.task}", []).append(run.id[:short])
+    return ", ".join(f"{', '.join(ids)} ({head})" for head, ids in by_head.items())
 
 
 def _reason(runs: list[Run]) -> str:

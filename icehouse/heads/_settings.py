@@ -64,6 +64,7 @@ def either(*limits: Limit) -> Limit:
     )
 
 
+SEED = Limit("a whole number from 0 to 4294967295", lambda v: whole(0).holds(v) and v < 2**32)
 NOTHING = Limit("none", lambda v: v is None)
 
 
@@ -80,6 +81,13 @@ def check_settings(kind: str, settings: Mapping[str, Any], limits: Mapping[str, 
             raise SettingError(
                 f"setting {name} of head {kind!r} is {limit.words}; got {settings[name]!r}"
             )
+
+
+def check_seed(seed: int) -> int:
+    """Return what all that draws can begin with, or raise SettingError."""
+    if not SEED.holds(seed):
+        raise SettingError(f"a seed is {SEED.words}, got {seed!r}")
+    return seed
 
 
 def _is_number(value: Any) -> bool:

@@ -23,7 +23,7 @@ from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads._balance import NONE
 from icehouse.heads._base import FloatArray, Head, IntArray
 from icehouse.heads._calibration import CALIBRATIONS, Calibration, fit_calibration
-from icehouse.heads._conformal import Conformal, check_coverage, enough_images
+from icehouse.heads._conformal import Conformal, check_coverage, shortage
 from icehouse.heads._data import TRAIN, VAL, LabelledSet, make_folds, strata_of
 from icehouse.heads._folds import OUT_OF_FOLD, cross_calibrate, cross_predict, target_of
 from icehouse.heads._threshold import ThresholdRule
@@ -31,6 +31,7 @@ from icehouse.heads._threshold import ThresholdRule
 FOLDS = 5
 FEWEST = 2 * FOLDS
 FEW = 100
+FEW_FOR_STEPS = 200  # scikit-learn advises against isotonic calibration below some 1,000
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,9 @@ class _HeldOut:
     fold: IntArray
 
 
-def check_threshold(data: LabelledSet, wishes: Wishes) -> None:
-    """Refuse to choose a threshold where answers have none."""
-    if wishes.threshold and data.y.ndim == 1 and len(data.classes) > 2:
+def check_threshold(data: LabelledSet) -> None:
+    """Refuse a threshold, set or to be chosen, where answers have none."""
+    if data.y.ndim == 1 and len(data.classes) > 2:
         raise UsageError(
             f"task {data.task.name!r} has {len(data.classes)} classes, of which the most probable "
             "is the answer; a threshold is for two classes, or several labels an image"
@@ -135,14 +136,18 @@ def settle(
     if not images:
         lost = [name for name in ("threshold", "coverage") if getattr(wishes, name)]
         notes = [f"no images are left to choose a {name} on: label more" for name in lost]
+        if wishes.calibrate != "none":
+            notes.append("not calibrated: no images are held out to do it on; label more")
         return Settled(calibration, notes=tuple(notes))
     honest = cross_calibrate(wishes.calibrate, held.proba, held.target, held.fold)
     thresholds, notes = _choose(head, honest, held.target, classes, wishes.threshold)
-    if wishes.coverage and images < (enough := enough_images(wishes.coverage)):
+    if wishes.calibrate == "isotonic" and images < FEW_FOR_STEPS:
         notes.append(
-            f"a coverage of {wishes.coverage:g} takes {enough} images held out, and there are "
-            f"{images}: every set holds all classes"
+            f"isotonic on {images} images held out can only follow their chance, as it takes "
+            "hundreds of each class: --calibrate temperature is safer"
         )
+    if wishes.coverage:
+        notes += shortage(wishes.coverage, images)
     held_out = {"from": held.source, "images": images}
     conformal = Conformal.of(honest, held.target)
     return Settled(calibration, conformal, thresholds, held_out, tuple(notes))

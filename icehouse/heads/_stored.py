@@ -32,11 +32,13 @@ from icehouse.errors import (
     UsageError,
 )
 from icehouse.heads._base import AnyArray, FloatArray, Head
-from icehouse.heads._card import HeadCard, read_card
-from icehouse.heads._conformal import Conformal
+from icehouse.heads._card import HeadCard, head_names, read_card
+from icehouse.heads._conformal import Conformal, shortage
+from icehouse.heads._data import TRAIN
 from icehouse.heads._ensemble import EnsembleHead, Member, place_members
 from icehouse.heads._familiarity import Familiarity
 from icehouse.heads._registry import configure, make_head
+from icehouse.heads._settle import FEWEST
 from icehouse.store import FeatureMatrix, Store, seal_of
 
 RELIABILITY = "reliability.png"
@@ -115,10 +117,31 @@ class StoredHead:
         if self.conformal is None:
             raise UsageError(
                 f"head {self.card.name!r} has no scores of images held out, which sets are made "
-                "by: an earlier version fitted it, or it had too few images. Fit it again: "
-                f"{self.card.command}"
+                f"by: {self._without_scores(coverage)}"
             )
         return self.conformal.sets(proba, coverage)
+
+    def set_notes(self, coverage: float | None = None) -> list[str]:
+        """Return what to know of sets of a coverage, by default of that asked at the fit."""
+        coverage = self.card.coverage if coverage is None else coverage
+        if coverage is None or self.conformal is None:
+            return []
+        return shortage(coverage, self.conformal.images)
+
+    def _without_scores(self, coverage: float) -> str:
+        """Return why there are no scores, and what helps."""
+        card, images = self.card, self.card.training["images"].get(TRAIN, 0)
+        if self.familiarity is None:
+            return f"an earlier version fitted it. Fit it again: {card.command}"
+        if card.calibration.kind == "none" and images >= FEWEST:
+            return (
+                "it was not to be calibrated, so none were held out. Fit it again: "
+                f"{card.command} --calibrate none --coverage {coverage:g}"
+            )
+        return (
+            f"its {images} training images were too few to hold some out. Label more, and fit it "
+            f"again: {card.command}"
+        )
 
     def answers(self, proba: FloatArray) -> list[tuple[str, ...]]:
         """Return the labels that probabilities come to, threshold applied, for each row."""
@@ -228,22 +251,11 @@ def _bare(store: Store, card: HeadCard) -> Head:
     return ensemble_of(stored, own)
 
 
-def list_heads(store: Store, task: str | None = None) -> list[HeadCard]:
-    """Return the cards of all heads of a task, or of all tasks, sorted by name."""
-    tasks = [task] if task else store.files.folders("heads")
-    return [
-        read_card(store, each, name)
-        for each in tasks
-        for name in store.files.folders(f"heads/{each}")
-        if store.files.exists(f"heads/{each}/{name}/head.json")
-    ]
-
-
 def choose_head(store: Store, task: str, name: str | None = None) -> StoredHead:
     """Load a head by name; without a name the only one of the task."""
     if name is not None:
         return load_head(store, task, name)
-    names = [card.name for card in list_heads(store, task)]
+    names = head_names(store, task)
     if len(names) == 1:
         return load_head(store, task, names[0])
     if not names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +43,16 @@ class ThresholdRule:
         try:
             if name == F1 and not equals:
                 return cls()
-            if name == PRECISION and 0 < float(value) <= 1:
-                return cls(float(value))
+            precision = float(value) if name == PRECISION else math.nan
         except ValueError:
-            pass
-        raise UsageError(f"a threshold is chosen by f1, or by precision=0.95, not by {text!r}")
+            precision = math.nan
+        if 0 < precision <= 1:
+            return cls(precision)
+        meant = f"; did you mean precision={precision / 100:g}?" if 1 < precision <= 100 else ""
+        raise UsageError(
+            "a threshold is chosen by f1, or by precision=0.95, which is a share above 0 and up to "
+            f"1, not by {text!r}{meant}"
+        )
 
     def choose(
         self, proba: FloatArray, truth: npt.NDArray[np.bool_], default: float

@@ -230,7 +230,7 @@ def _ask(space: Space, trials: Sequence[Trial], seed: int, objective: str) -> di
     where = {name: _distribution(optuna, each) for name, each in space.items()}
     study = optuna.create_study(
         direction="minimize" if objective == LOSS else "maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed + len(trials)),
+        sampler=optuna.samplers.TPESampler(seed=(seed + len(trials)) % 2**32),
     )
     states = optuna.trial.TrialState
     for each in trials:

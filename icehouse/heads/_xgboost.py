@@ -9,7 +9,7 @@ import numpy as np
 
 from icehouse.errors import MissingExtra
 from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray, Rows, two_columns
-from icehouse.heads._settings import above, between, whole
+from icehouse.heads._settings import SEED, above, between, whole
 
 
 class XGBoostHead(Head):
@@ -40,6 +40,7 @@ class XGBoostHead(Head):
         "max_bin": whole(2),
         "colsample_bytree": between(0, 1, open_low=True),
         "subsample": between(0, 1, open_low=True),
+        "seed": SEED,
         "threshold": between(0, 1),
     }
 

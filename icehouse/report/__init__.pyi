@@ -4,7 +4,7 @@ from ._care import forget_table, fsck_table
 from ._compare_files import write_comparison, write_label_counts
 from ._compare_tables import comparison_tables, label_counts_tables
 from ._curves_picture import write_curves
-from ._events import event_writer, write_events
+from ._events import check_events, write_events
 from ._export import export_table
 from ._label_issues import label_issues_table
 from ._overview import (
@@ -19,6 +19,7 @@ from ._reliability import write_reliability
 from ._runs import run_diff_tables, run_table, runs_tables
 from ._sheet import contact_sheet
 from ._tables import (
+    chosen_lines,
     counts_table,
     embed_table,
     flags_table,
@@ -41,11 +42,12 @@ __all__ = [
     "Overview",
     "PageReport",
     "TaskSummary",
+    "check_events",
+    "chosen_lines",
     "comparison_tables",
     "contact_sheet",
     "counts_table",
     "embed_table",
-    "event_writer",
     "export_table",
     "flags_table",
     "forget_table",

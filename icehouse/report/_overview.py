@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from icehouse.embedder import spoken
@@ -48,18 +48,19 @@ class TaskSummary:
 
 @dataclass(frozen=True)
 class Overview:
-    """All of a store."""
+    """All of a store; ``damaged`` says which heads cannot be read, and why."""
 
     path: str
     datasets: list[DatasetSummary]
     encoders: list[EncoderSummary]
     tasks: list[TaskSummary]
     heads: list[HeadCard]
+    damaged: list[str] = field(default_factory=list)
 
 
 def overview(store: Store) -> Overview:
     """Count what a store holds."""
-    from icehouse.heads import list_heads  # brings scikit-learn, over a second: not for all verbs
+    from icehouse.heads import read_heads  # brings scikit-learn, over a second: not for all verbs
 
     datasets = []
     for name in store.catalog.datasets():
@@ -85,7 +86,8 @@ def overview(store: Store) -> Overview:
         counts = Counter(label for labels in present.values() for label in labels)
         classes = {name: counts[name] for name in task.classes}
         tasks.append(TaskSummary(task.name, task.kind, len(present), classes))
-    return Overview(str(store.path), datasets, encoders, tasks, list_heads(store))
+    heads, damaged = read_heads(store)
+    return Overview(str(store.path), datasets, encoders, tasks, heads, list(map(str, damaged)))
 
 
 def _encoder(store: Store, encoder_id: str, card: dict[str, Any]) -> EncoderSummary:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from icehouse.heads import Run, RunDiff, RunList
 
 NUMBERS = {"top1": "top-1", "f1": "F1", "log_loss": "loss", "ece": "ECE"}
+EMPTY: tuple[Any, ...] = (None, "", [], ())
 MINUTE = 16  # of 2026-11-21T12:30:59.123456+00:00
 
 
@@ -51,9 +52,11 @@ def run_table(run: Run) -> list[RenderableType]:
         (name.replace("_", " "), escape(str(getattr(run, name))))
         for name in ("when", "task", "head", "kind", "encoder_id")
     ]
+    asked = {name: value for name, value in run.options.items() if value not in EMPTY}
     for title, values in (
         ("settings", run.settings),
-        ("options", run.options),
+        *([("chosen", run.chosen)] if run.chosen else []),
+        ("options", asked),
         ("data", run.data),
         ("versions", run.versions),
     ):

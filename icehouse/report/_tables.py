@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from icehouse.review import Flag, FlagReport, Neighbour, Prediction
 
 SHOWN_FAILURES = 5
-SHORT_SPLITS = {"out-of-fold": "folds"}
+SHORT_SPLITS = {"out-of-fold": "out-of-\nfold"}  # a table of all numbers is 80 columns wide
 
 
 def embed_table(report: EmbedReport) -> Table:
@@ -130,6 +131,12 @@ def sets_lines(card: HeadCard) -> list[str]:
     ]
 
 
+def chosen_lines(card: HeadCard) -> list[str]:
+    """Return a line on what a fit chose itself, if it did."""
+    said = ", ".join(f"{name} {value:.4g}" for name, value in card.chosen.items())
+    return [escape(f"chosen for {card.name}: {said}")] if said else []
+
+
 def flags_table(report: FlagReport, top: int) -> Table:
     """Return the first flagged images."""
     shown = report.flags[:top]
@@ -194,12 +201,13 @@ def neighbours_table(found: Sequence[Neighbour]) -> Table:
     return table
 
 
-def overview_tables(overview: Overview) -> list[Table]:
+def overview_tables(overview: Overview) -> list[RenderableType]:
     """Return what a store holds."""
     datasets = new_table("datasets", "dataset", "inputs", "images", "errors", "source")
     for d in overview.datasets:
         errors = ", ".join(f"{count} {kind}" for kind, count in d.errors.items()) or "0"
-        datasets.add_row(d.name, f"{d.inputs:,}", f"{d.images:,}", errors, d.source or "")
+        source, name = escape(d.source or ""), escape(d.name)
+        datasets.add_row(name, f"{d.inputs:,}", f"{d.images:,}", errors, source)
     columns = ["encoder_id", "name", "dim", "precision", "vectors"]
     with_views = any(e.views for e in overview.encoders)
     encoders = new_table("encoders", *columns, *(["views"] if with_views else []))
@@ -209,12 +217,14 @@ def overview_tables(overview: Overview) -> list[Table]:
     tasks = new_table("tasks", "task", "kind", "labelled images", "classes")
     for t in overview.tasks:
         classes = ", ".join(f"{name} {count:,}" for name, count in t.classes.items())
-        tasks.add_row(t.name, t.kind, f"{t.labelled:,}", classes)
-    tables = [datasets, encoders, tasks]
+        tasks.add_row(escape(t.name), t.kind, f"{t.labelled:,}", escape(classes))
+    shown: list[RenderableType] = [datasets, encoders, tasks]
     by_encoder: dict[str, list[HeadCard]] = {e.encoder_id: [] for e in overview.encoders}
     for card in overview.heads:  # an ensemble may be of several encoders, which come last
         by_encoder.setdefault(card.encoder_id, []).append(card)
-    return [*tables, *(heads_table(cards) for cards in by_encoder.values() if cards)]
+    for cards in filter(None, by_encoder.values()):
+        shown += [heads_table(cards), *(line for card in cards for line in chosen_lines(card))]
+    return [*shown, *(f"[red]damaged[/red]: {escape(each)}" for each in overview.damaged)]
 
 
 def new_table(title: str, *columns: str, gap: int = 2) -> Table:

@@ -84,7 +84,8 @@ def flag(
     TrainingDataError
         Too few labelled images for the folds.
     UsageError
-        No such order, or a coverage of a head that has no scores for sets.
+        No such order, a coverage of a head that has no scores for sets, or a committee with the
+        head itself.
     """
     if order not in (DOUBT, AMBIGUITY):
         raise UsageError(f"flags are ordered by {DOUBT} or {AMBIGUITY}, not by {order!r}")
@@ -168,6 +169,11 @@ def _committee(store: Store, stored: StoredHead, names: Sequence[str] | None) ->
             and other.name != card.name
             and not other.members  # it has no opinion but those of the others
         ]
+    elif card.name in names:
+        raise UsageError(
+            f"head {card.name!r} is the one that is asked, and would agree with itself: name "
+            "other heads with --committee, or none for all others"
+        )
     return [load_head(store, card.task, name) for name in names]
 
 

@@ -35,7 +35,7 @@ class Prediction:
     error : str or None
     possible : tuple of str or None
         The set of classes that holds the right one as often as was asked, the most probable
-        first; None where no coverage was asked.
+        first; None where no coverage was asked, or an answer was refused.
     """
 
     name: str
@@ -64,7 +64,7 @@ def predict_files(
     paths : sequence of Path
     settings : FlagSettings, optional
     refuse : bool
-        Give no answer for images that are unfamiliar.
+        Give no answer and no set for images that are unfamiliar.
 
     Returns
     -------
@@ -133,17 +133,18 @@ def _predict(
     reasons += uncertainty(proba, stored.threshold, settings, multi_label=multi_label)
     reasons += [far] if far else []
     answers = stored.answers(proba)
+    refused = far.counts if refuse and far else np.zeros(len(proba), np.bool_)
     classes = stored.card.classes
     order = np.argsort(-proba, axis=1, kind="stable")
     return [
         Prediction(
             name=name,
             image_id=features.ids[row].tobytes().hex(),
-            predicted=() if refuse and far and far.counts[row] else answers[row],
+            predicted=() if refused[row] else answers[row],
             probabilities={classes[i]: float(proba[row, i]) for i in order[row]},
             reasons={r.name: float(r.strength[row]) for r in reasons if r.counts[row]},
             possible=None
-            if inside is None
+            if inside is None or refused[row]
             else tuple(classes[i] for i in order[row] if inside[row, i]),
         )
         for row, name in enumerate(names)

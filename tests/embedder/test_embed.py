@@ -645,6 +645,24 @@ def test_a_second_run_adds_no_label_events(store: Store, folder: Path) -> None:
     assert len(store.labels.events("d")) == 6
 
 
+def test_images_under_several_labels_are_noted_on_every_run(store: Store, folder: Path) -> None:
+    shutil.copy(folder / "cat" / "a.png", folder / "dog" / "again.png")
+    told = (
+        "1 image has several labels, of which the first counts: cat/a.png (cat, dog). "
+        "icehouse label-issues lists them, once a head is fitted",
+    )
+    assert freeze(store, folder).notes == told
+    assert freeze(store, folder).notes == told
+    for path in (folder / "dog").iterdir():
+        shutil.copy(path, folder / "cat" / path.name)
+    for name in "bcd":
+        shutil.copy(folder / "cat" / f"{name}.png", folder / "dog")
+    [note] = freeze(store, folder).notes
+    assert note.startswith("6 images have several labels, of which the first counts: cat/a.png (c")
+    assert "cat/e.png (cat, dog); and 1 more. icehouse label-issues" in note
+    assert freeze(store, folder / "dog", dataset="dogs").notes == ()
+
+
 def test_a_label_changed_in_a_manifest_is_logged_without_reading_the_file(
     store: Store, folder: Path
 ) -> None:

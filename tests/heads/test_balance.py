@@ -219,6 +219,14 @@ def test_an_unknown_way_is_refused_with_those_that_there_are(uneven):
         compare(uneven, CompareOptions(balances=("none", "smote")))
 
 
+def test_classes_are_not_weighed_twice(uneven):
+    heavy = {"class_weight": "balanced", "epochs": 1}
+    with pytest.raises(UsageError, match="weighed twice: leave out --balance weights, or --set"):
+        fit_head(uneven, "mlp", heavy, FitOptions(balance="weights"))
+    fit_head(uneven, "mlp", heavy, FitOptions(balance="over"))
+    fit_head(uneven, "mlp", {"epochs": 1}, FitOptions(balance="weights"))
+
+
 def test_ways_to_balance_are_compared_side_by_side(uneven):
     options = CompareOptions(heads=("logistic",), balances=("none", "weights", "over", "views"))
     compared = compare(uneven, options)

@@ -7,7 +7,7 @@ import pytest
 
 from icehouse.errors import UsageError
 from icehouse.heads import Conformal
-from icehouse.heads._conformal import KEPT, enough_images, measure_sets
+from icehouse.heads._conformal import KEPT, measure_sets, shortage
 
 
 def draw(n: int, seed: int, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +42,8 @@ def test_few_images_cover_as_much_on_average_and_no_less(images):
 
 @pytest.mark.parametrize(("coverage", "enough"), [(0.5, 1), (0.9, 9), (0.95, 19), (0.99, 99)])
 def test_too_few_images_make_sets_of_all_classes(coverage, enough):
-    assert enough_images(coverage) == enough
+    assert shortage(coverage, enough) == []
+    assert f"takes {enough} images held out" in shortage(coverage, enough - 1)[0]
     proba, target = draw(enough, 0)
     assert not Conformal.of(proba, target).sets(proba, coverage).all()
     few = Conformal.of(proba[1:], target[1:])

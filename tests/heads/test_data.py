@@ -293,8 +293,8 @@ def test_a_split_of_images_without_labels_leaves_the_split_to_the_hash(fill, sha
         ("75/15/10", (0.75, 0.15, 0.1)),
         ("1/0/0", (1.0, 0.0, 0.0)),
         ("0.5/0.25/0.25", (0.5, 0.25, 0.25)),
-        ("2/1/1", (0.5, 0.25, 0.25)),
-        (" 8 / 1 / 1 ", (0.8, 0.1, 0.1)),
+        (" 80 / 10 / 10 ", (0.8, 0.1, 0.1)),
+        ("33.3/33.3/33.4", (0.333, 0.333, 0.334)),
     ],
 )
 def test_fractions_are_read_as_shares(text, expected):
@@ -307,6 +307,14 @@ def test_fractions_are_read_as_shares(text, expected):
 )
 def test_what_is_no_split_is_refused_with_an_example(text):
     with pytest.raises(UsageError, match=r"TRAIN/VAL/TEST such as 75/15/10, got '"):
+        Fractions.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "total"), [("50/50/50", "150"), ("8/1/1", "10"), ("0.5/0.5/0.5", "1.5")]
+)
+def test_shares_of_something_else_than_all_are_refused(text, total):
+    with pytest.raises(UsageError, match=rf"add up to 100, such as .*; {text} adds up to {total}$"):
         Fractions.parse(text)
 
 

@@ -73,6 +73,8 @@ def test_an_ensemble_is_measured_stored_and_noted_as_any_head(filled, method):
     assert run.settings["members"] == {
         name: load(filled, name).card.weights_sha256 for name in BOTH
     }
+    assert list(card.chosen) == (["C"] if method == "stack" else [])
+    assert run.chosen == card.chosen
     again = fit(filled, settings={"method": method}, folds=3, coverage=0.9)
     assert (again.weights_sha256, again.metrics) == (card.weights_sha256, card.metrics)
     assert stored.calibrated(data.X) == pytest.approx(load(filled).calibrated(data.X))

@@ -159,6 +159,21 @@ def test_the_threshold_is_that_of_the_numbers(embedded):
     assert load_head(embedded, "shapes", "logistic").answers(np.eye(2)) == [("stripes",)] * 2
 
 
+def test_the_strength_that_was_chosen_is_kept_with_the_head(filled):
+    card = fit_head(filled, "logistic", {"C": "auto"})
+    assert card.settings["C"] == "auto"
+    assert card.found == card.chosen == {"C": load_strength(filled)}
+    assert load_head(filled, "shapes", "logistic").card == card
+    assert fit_head(filled, "logistic").chosen == {}
+
+
+def load_strength(store) -> float:
+    """Choose it again, on the same images."""
+    data = load_labelled(store, "plain-0", store.labels.task("shapes"))
+    train = data.split == "train"
+    return make_head("logistic", {"C": "auto"}).fit(data.X[train], data.y[train]).C_
+
+
 def test_without_folds_there_is_no_row_of_them(filled):
     card = fit_head(filled, "logistic")
     assert list(card.metrics) == ["train", "val", "test"]
@@ -223,6 +238,12 @@ def test_notes_say_what_a_person_should_know(fill, shapes, photo):
         f"in the training split only, so not measured: {alone} …",
     )
     assert len(card.classes) == 9
+
+
+def test_more_neighbours_than_images_are_noted(filled):
+    card = fit_head(filled, "knn", {"k": 500})
+    assert card.notes == ("k is 500, and there are 72 training images: all of them vote",)
+    assert fit_head(filled, "knn", {"k": 72}).notes == ()
 
 
 def test_a_single_image_that_is_only_measured_is_not_said_to_be_trained(fill, shapes, photo):
@@ -374,7 +395,7 @@ def test_a_source_that_leaves_nothing_to_train_on_is_refused(fill, shapes, photo
 def test_folds_that_cannot_be_made_are_refused_and_nothing_is_kept(filled, folds):
     with pytest.raises(
         (UsageError, TrainingDataError),
-        match=f"takes 2 folds or more, got {folds}|{folds} folds of 90",
+        match=f"take 2 folds or more, got {folds}|{folds} folds of 90",
     ):
         fit_head(filled, "logistic", options=FitOptions(folds=folds))
     assert list_heads(filled) == []

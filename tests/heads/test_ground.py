@@ -111,4 +111,6 @@ def test_kinds_are_checked_before_anything_is_loaded():
         CompareOptions(heads=("knn", "oracle")).kinds()
     with pytest.raises(UsageError, match="1 seed or more, got 0"):
         CompareOptions(seeds=0).kinds()
+    with pytest.raises(UsageError, match="a seed is a whole number from 0 to 4294967295, got -1"):
+        CompareOptions(seed=-1).kinds()
     assert usable(("knn", "logistic")) == (["knn", "logistic"], [])

@@ -137,6 +137,29 @@ def test_runs_of_one_recipe_that_disagree_are_noted(filled):
     assert list_runs(filled).notes[0].endswith("versions differ: torch")
 
 
+def test_a_threshold_that_is_set_is_another_recipe(fill, shapes):
+    store = fill(shapes(disc=20, stripes=20))
+    for threshold in (0.5, 0.9):
+        fit_head(store, "logistic", {"threshold": threshold, "C": 1e-4})
+    found = list_runs(store)
+    one, other = found.runs
+    assert one.metrics_sha256 != other.metrics_sha256
+    assert one.recipe != other.recipe
+    assert found.notes == ()
+
+
+def test_runs_that_disagree_are_named_with_the_head_of_each(filled):
+    card = fit_head(filled, "logistic")
+    [first] = list_runs(filled).runs
+    wrong = {**card.metrics, "test": {**card.metrics["test"], "top1": 0.5}}
+    second = keep_run(filled, replace(card, name="again", metrics=wrong), first.options)
+    [note] = list_runs(filled).notes
+    assert (
+        f"{first.id[:7]} (head logistic of task shapes), "
+        f"{second.id[:7]} (head again of task shapes); of the same versions"
+    ) in note
+
+
 def test_runs_are_taken_by_task_and_head_newest_last(filled, photo, fill):
     fill([photo(f"{i}", (("ab", "cd")[i % 2],)) for i in range(30)], dataset="two", task="two")
     fit_head(filled, "knn", options=FitOptions(task="shapes"))
@@ -149,11 +172,16 @@ def test_runs_are_taken_by_task_and_head_newest_last(filled, photo, fill):
     ]
     assert [run.head for run in list_runs(filled, "shapes").runs] == ["knn", "logistic"]
     assert [run.task for run in list_runs(filled, head="logistic").runs] == ["two", "shapes"]
-    assert list_runs(filled, "nothing").runs == ()
+    with pytest.raises(LookupFailed, match="no run is of a task 'x'; there are runs of: shapes"):
+        list_runs(filled, "x")
+    with pytest.raises(LookupFailed, match=r"no run is of a head 'knn'; .* runs of: logistic$"):
+        list_runs(filled, "two", "knn")
 
 
 def test_a_store_without_fits_has_no_runs(store):
     assert list_runs(store).runs == ()
+    with pytest.raises(LookupFailed, match=r"no run is of a task 'x'; there are runs of: none$"):
+        list_runs(store, "x")
     with pytest.raises(LookupFailed, match="no run begins with 'abc'; icehouse runs lists them"):
         find_run(store, "abc")
 
@@ -172,7 +200,7 @@ def three(filled):
         for metrics, seconds in (
             ({"test": {**numbers, "top1": 0.5, "ece": 0.3}, "val": {**numbers, "top1": 0.8}}, 3.0),
             ({"test": {**numbers, "top1": 0.9, "ece": 0.2}, "val": {**numbers, "top1": 0.7}}, 2.0),
-            ({"test": {**numbers, "top1": 0.7, "ece": 0.1}}, 4.0),
+            ({"test": {**numbers, "top1": 0.7, "ece": 0.1, "brier": 0.0}}, 4.0),
             ({}, 1.0),
         )
     ]
@@ -184,6 +212,7 @@ def three(filled):
         ("time", None, [0, 1, 2, 3]),
         ("top1", None, [1, 2, 0, 3]),
         ("ece", None, [2, 1, 0, 3]),
+        ("brier", None, [2, 0, 1, 3]),
         ("seconds", None, [3, 1, 0, 2]),
         ("top1", "val", [0, 1, 2, 3]),
     ],
@@ -236,6 +265,7 @@ def test_a_damaged_run_is_named_and_passed_over(three, filled):
     (where[0].parent / "notes.json").write_text("mine")
     found = list_runs(filled)
     assert found.runs == tuple(three[2:])
+    assert list_runs(filled, head="unknown").damaged == found.damaged  # it may be one of these
     said = "\n".join(found.damaged)
     assert f"{where[0].name}: damaged: it is not what its seal says" in said
     assert f"{where[1].name}: damaged: Expecting value" in said

@@ -18,10 +18,12 @@ from icehouse.heads import (
     folds_of,
     list_heads,
     load_head,
+    make_head,
     save_head,
     training_set,
 )
 from icehouse.heads._calibration import CALIBRATIONS, Temperature
+from icehouse.heads._settle import Wishes, settle
 from icehouse.store import seal_of
 
 NO_VAL = Fractions(0.8, 0.0, 0.2)
@@ -74,6 +76,20 @@ def test_every_calibration_is_kept_and_used(request, task, kind):
     assert (kept.proba != folds_of(store, stored, folds=4).proba).sum() == 0
 
 
+@pytest.mark.parametrize(("each", "noted"), [(199, True), (200, False)])
+def test_isotonic_on_few_images_is_noted(labelled, each, noted):
+    data = labelled(np.array(["a", "b"])[np.arange(40 + each) % 2])
+    data = replace(data, split=np.array(["train"] * 40 + ["val"] * each))
+    head, wishes = make_head("logistic").fit(data.X[:40], data.y[:40]), Wishes("isotonic")
+    notes = settle(head, data, np.array(["a", "b"]), wishes).notes
+    assert [f"isotonic on {each} images held out" in note for note in notes] == [True] * noted
+    assert settle(head, data, np.array(["a", "b"]), Wishes("vector")).notes == ()
+
+
+def test_what_is_asked_not_to_be_calibrated_needs_no_note(fill, shapes):
+    assert fit(fill(shapes(disc=4, stripes=4)), calibrate="none").notes == ()
+
+
 def test_folds_of_another_calibration_are_made_anew(filled):
     fit(filled, calibrate="none", folds=3)
     raw = folds_of(filled, load_head(filled, "shapes", "logistic")).proba
@@ -87,8 +103,9 @@ def test_a_head_of_an_earlier_version_is_read_with_its_temperature(filled):
     card = fit(filled, folds=3)
     folder = filled.path / card.folder
     values = json.loads((folder / "head.json").read_text())
-    for later in ("seal", "calibration", "reliability", "thresholds", "held_out", "coverage"):
-        del values[later]
+    later = ("calibration", "reliability", "thresholds", "held_out", "coverage", "found")
+    for name in ("seal", *later):
+        del values[name]
     for row in values["metrics"].values():
         del row["brier"]
     values["temperature"] = 1.75
@@ -105,8 +122,36 @@ def test_a_head_of_an_earlier_version_is_read_with_its_temperature(filled):
 def test_a_head_without_scores_says_what_to_do(filled):
     card = fit(filled)
     stored = StoredHead(card, loaded(filled, card).head)
-    with pytest.raises(UsageError, match=r"no scores of images held out.*fit-head --head logistic"):
+    with pytest.raises(UsageError, match=r"an earlier version fitted it\. .*fit-head --head logis"):
         stored.sets(np.eye(3), 0.9)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "ensemble"])
+def test_a_head_without_scores_says_which_of_the_reasons_it_has(fill, shapes, kind):
+    few = fill(shapes(disc=4, stripes=4), dataset="few", task="few")
+    enough = fill(shapes(disc=30, stripes=30), dataset="enough", task="enough")
+    for store, task, calibrate, why in (
+        (few, "few", "temperature", r"its 8 training images were too few .* Label more, and fit"),
+        (few, "few", "none", "its 8 training images were too few"),
+        (enough, "enough", "none", "not to be calibrated, .* --calibrate none --coverage 0.9$"),
+    ):
+        wishes = {"task": task, "dataset": task, "calibrate": calibrate}
+        for member in ("logistic", "knn"):
+            card = fit(store, member, **wishes, fractions=Fractions(1, 0, 0))
+        if kind == "ensemble":
+            card = fit(store, kind, task=task, calibrate=calibrate, of=("logistic", "knn"))
+        with pytest.raises(UsageError, match=rf"{why}"):
+            loaded(store, card).sets(np.eye(2), 0.9)
+
+
+def test_what_is_said_of_sets_is_said_of_any_coverage_that_is_asked_for(filled):
+    stored = loaded(filled, fit(filled, coverage=0.999))
+    [note] = stored.set_notes()
+    assert note in stored.card.notes
+    [other] = stored.set_notes(0.995)
+    assert "a coverage of 0.995 takes 199 images held out, and there are 108" in other
+    assert stored.set_notes(0.99) == []
+    assert loaded(filled, fit(filled)).set_notes() == []
 
 
 def test_none_does_not_fit_five_times_more_for_nothing(filled):
@@ -132,6 +177,7 @@ def test_too_few_images_settle_nothing_and_it_is_said(fill, shapes):
     assert card.thresholds == ()
     assert "no images are left to choose a coverage on: label more" in card.notes
     assert "no images are left to choose a threshold on: label more" in card.notes
+    assert "not calibrated: no images are held out to do it on; label more" in card.notes
     assert "covered" not in card.metrics["train"]
 
 
@@ -162,6 +208,7 @@ def test_a_threshold_of_two_classes_is_chosen_kept_and_used(binary):
     card = fit(binary, threshold="precision=0.99", settings={"C": 1e-4})
     (threshold,) = card.thresholds
     assert threshold != 0.5
+    assert card.chosen == {"threshold of stripes": threshold}
     stored = loaded(binary, card)
     assert stored.threshold == threshold
     at = np.array([[1 - threshold, threshold], [1 - threshold + 1e-3, threshold - 1e-3]])
@@ -171,7 +218,8 @@ def test_a_threshold_of_two_classes_is_chosen_kept_and_used(binary):
 def test_each_label_has_its_threshold(things):
     card = fit(things, threshold="f1")
     assert card.classes == ("cat", "sun", "yak")
-    assert len(card.thresholds) == 3
+    assert list(card.chosen) == ["threshold of cat", "threshold of sun", "threshold of yak"]
+    assert tuple(card.chosen.values()) == card.thresholds
     stored = loaded(things, card)
     assert stored.threshold.tolist() == list(card.thresholds)
     cat, sun, yak = card.thresholds
@@ -207,6 +255,8 @@ def test_few_validation_images_are_joined_by_training_images_only_for_what_is_as
 def test_a_threshold_of_more_classes_is_refused(filled):
     with pytest.raises(UsageError, match="'shapes' has 3 classes, of which the most probable is"):
         fit(filled, threshold="f1")
+    with pytest.raises(UsageError, match="'shapes' has 3 classes, of which the most probable is"):
+        fit(filled, settings={"threshold": "0.9"})
     assert list_heads(filled) == []
 
 
@@ -264,7 +314,9 @@ def test_scores_and_distances_are_kept_with_the_weights(filled):
     ("options", "what"),
     [
         ({"calibrate": "platt"}, r"by temperature, vector, isotonic, none, not by 'platt'"),
-        ({"threshold": "best"}, r"chosen by f1, or by precision=0\.95, not by 'best'"),
+        ({"threshold": "best"}, r"chosen by f1, or by precision=0\.95, .* not by 'best'"),
+        ({"seed": -1}, "a seed is a whole number from 0 to 4294967295, got -1"),
+        ({"seed": 2**32}, "from 0 to 4294967295, got 4294967296"),
         ({"coverage": 95.0}, r"between 0 and 1, such as 0\.95, got 95"),
     ],
 )

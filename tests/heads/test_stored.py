@@ -21,6 +21,7 @@ from icehouse.heads import (
     list_heads,
     load_head,
     make_head,
+    read_heads,
     save_head,
 )
 from icehouse.heads._calibration import Temperature
@@ -111,11 +112,10 @@ def test_probabilities_are_calibrated_by_the_cards_temperature(filled):
 
 
 def test_settings_come_back_with_the_head(filled):
-    fit_head(filled, "mlp", {"hidden": "8", "epochs": "2", "threshold": "0.7"})
+    fit_head(filled, "mlp", {"hidden": "8", "epochs": "2", "mixup": "0.2"})
     head = load_head(filled, "shapes", "mlp").head
     assert (
-        head.get_params()
-        == make_head("mlp", {"hidden": 8, "epochs": 2, "threshold": 0.7}).get_params()
+        head.get_params() == make_head("mlp", {"hidden": 8, "epochs": 2, "mixup": 0.2}).get_params()
     )
 
 
@@ -219,7 +219,7 @@ def test_a_head_of_which_only_weights_were_written_does_not_exist(filled):
     (half / card.weights).write_bytes((folder(filled) / card.weights).read_bytes())
     assert [card.name for card in list_heads(filled)] == ["logistic"]
     assert choose_head(filled, "shapes").card == card
-    with pytest.raises(LookupFailed, match="no head 'half'"):
+    with pytest.raises(LookupFailed, match=r"no head 'half'; it has: logistic$"):
         load_head(filled, "shapes", "half")
 
 
@@ -272,6 +272,19 @@ def test_a_head_json_that_is_cut_short_is_named(filled):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(HeadCorrupt, match=r"head\.json is damaged \(.*fit the head again"):
         load_head(filled, "shapes", "logistic")
+
+
+def test_a_damaged_head_is_told_and_the_others_are_read(filled):
+    fit_head(filled, "logistic")
+    near = fit_head(filled, "knn")
+    (folder(filled) / "head.json").write_text("{")
+    cards, [damaged] = read_heads(filled)
+    assert cards == [near]
+    assert "heads/shapes/logistic/head.json is damaged" in str(damaged)
+    with pytest.raises(HeadCorrupt, match=r"logistic/head\.json is damaged"):
+        list_heads(filled)
+    with pytest.raises(LookupFailed, match="choose one with --head: knn, logistic"):
+        choose_head(filled, "shapes")
 
 
 def test_a_card_changed_to_another_kind_is_refused(filled):

@@ -76,5 +76,12 @@ def test_where_all_are_equal_no_threshold_lies_between_them():
              "precision=nan", "f1=0.5", "recall=0.9", "0.5"]
 )  # fmt: skip
 def test_another_rule_is_refused(text):
-    with pytest.raises(UsageError, match=r"chosen by f1, or by precision=0\.95, not by "):
+    with pytest.raises(UsageError, match=r"chosen by f1, or by precision=0\.95, which is a share"):
         ThresholdRule.parse(text)
+
+
+def test_a_precision_in_percent_is_asked_about():
+    with pytest.raises(UsageError, match=r"'precision=95'; did you mean precision=0\.95\?"):
+        ThresholdRule.parse("precision=95")
+    with pytest.raises(UsageError, match=r"not by 'precision=101'$"):
+        ThresholdRule.parse("precision=101")

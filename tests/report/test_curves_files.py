@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from tensorboardX.proto.event_pb2 import Event
 
+from icehouse.errors import UsageError
 from icehouse.heads import Curves
-from icehouse.report import event_writer, write_events
+from icehouse.report import check_events, write_events
 from icehouse.report._axes import steps_around, steps_of_shares
 from icehouse.report._curves_picture import HELD, LINE, TRAINED, _apart, draw_curves
 
@@ -110,5 +111,10 @@ def test_another_fit_is_another_run(tmp_path):
     assert len(list((tmp_path / "shapes" / "mlp").iterdir())) == 2
 
 
-def test_the_writer_is_that_of_tensorboardx():
-    assert event_writer().__module__.startswith("tensorboardX")
+def test_what_is_no_folder_is_refused_before_anything_is_fitted(tmp_path):
+    check_events(tmp_path / "runs" / "today")
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "notes").write_text("mine")
+    for inside in ("notes", "notes/today"):
+        with pytest.raises(UsageError, match=r"go into a folder.*/notes is none: give another"):
+            check_events(tmp_path / inside)

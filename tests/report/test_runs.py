@@ -15,11 +15,12 @@ RUN = Run(
     kind="logistic",
     encoder_id="tiny-0",
     settings={"C": 0.01},
-    options={"fractions": None},
+    options={"coverage": None, "of": [], "notes": (), "seed": 0, "folds": 5},
     data={"digest": "a" * 64, "images": {"train": 100}, "classes": ["disc", "[red]"]},
     metrics={"val": {**NUMBERS, "top1": 0.1}, "test": NUMBERS},
     metrics_sha256="b" * 64,
     notes=("[red] is no colour",),
+    chosen={"C": 0.0316227766, "threshold of [red]": 0.4},
 )
 
 
@@ -57,7 +58,8 @@ def test_a_run_is_shown_with_all_that_is_known_of_it():
     for part in (
         "run 0123456789abcdef",
         "settings C 0.01",
-        "options fractions -",
+        "options seed 0, folds 5",
+        "chosen C 0.03162, threshold of [red] 0.4",
         "digest aaaaaaaaaaaaaaaa, images train 100, classes disc, [red]",
         "test n 48, top1 0.9123",
         "metrics digest bbbbbbbbbbbbbbbb",

@@ -20,6 +20,7 @@ from icehouse.report import (
     predictions_table,
 )
 from icehouse.review import flag, neighbours, predict_files
+from icehouse.store import Store
 
 
 def text(*tables, width=80):
@@ -32,8 +33,9 @@ def text(*tables, width=80):
 def test_heads_fit_a_terminal_of_80_columns(fitted):
     shown = text(heads_table(list_heads(fitted, "shapes")))
     assert "…" not in shown
-    for split in ("train", "val", "test", "folds"):
+    for split in ("train", "val", "test"):
         assert split in shown
+    assert re.search(r"\nlogistic out-of- .*\n +fold ", shown)
 
 
 def test_a_number_that_no_head_has_is_no_column(fitted):
@@ -65,6 +67,11 @@ def test_names_with_square_brackets_are_shown_as_they_are(fitted, tmp_path, pict
     stored = load_head(fitted, "shapes", "logistic")
     shown = text(predictions_table(predict_files(fitted, stored, [odd])), width=200)
     assert "[red]odd[red].png" in shown
+    held = overview(fitted)
+    [task] = held.tasks
+    odder = replace(held, tasks=[replace(task, name="[b]", classes={"[red]": 20})])
+    shown = " ".join(text(*overview_tables(odder)).split())
+    assert "[b] single 40 [red] 20" in shown
 
 
 def test_the_embed_table_adds_up_and_names_the_limit(store, pictures, tmp_path):
@@ -113,6 +120,22 @@ def test_an_overview_counts_what_the_store_holds(fitted):
     ]
     assert [h.name for h in held.heads] == ["logistic"]
     assert "descriptor" in text(*overview_tables(held))
+    card = replace(held.heads[0], found={"C": 0.0316}, thresholds=(0.25,))
+    shown = text(*overview_tables(replace(held, heads=[card])))
+    assert "chosen for logistic: C 0.0316, threshold of stripes 0.25" in shown
+
+
+def test_a_damaged_head_is_named_beside_the_others(fitted, tmp_path):
+    shutil.copytree(fitted.path, tmp_path / "copy")
+    heads = tmp_path / "copy" / "heads" / "shapes"
+    shutil.copytree(heads / "logistic", heads / "broken")
+    (heads / "broken" / "head.json").write_text("{")
+    held = overview(Store.open(tmp_path / "copy"))
+    assert [card.name for card in held.heads] == ["logistic"]
+    shown = " ".join(text(*overview_tables(held), width=500).split())
+    assert "logistic test" in shown
+    assert "damaged: " in shown
+    assert "heads/shapes/broken/head.json is damaged" in shown
 
 
 def test_augmented_views_are_shown_where_there_are_any(embedded, pictures):

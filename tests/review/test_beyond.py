@@ -136,6 +136,15 @@ def test_no_answer_is_given_for_them_where_that_is_asked(settled, head, noise, p
     assert [answer.predicted for answer in answers] == [(), (), ()]
 
 
+def test_no_set_is_given_for_them_either(settled, head, noise, pictures):
+    files, sets = [noise[0], pictures / "disc/01.png"], FlagSettings(coverage=0.999)
+    answers = predict_files(settled, head, files, sets)
+    assert [answer.possible for answer in answers][1] == ("disc", "stripes")
+    assert answers[0].possible is not None
+    withheld = predict_files(settled, head, files, sets, refuse=True)
+    assert [answer.possible for answer in withheld] == [None, ("disc", "stripes")]
+
+
 def test_a_training_image_is_familiar_however_far_it_lies(settled, head):
     report = flag(settled, head, FlagSettings(band=1.0))
     data = {f.image_id: f for f in report.flags}

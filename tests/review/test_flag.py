@@ -67,6 +67,8 @@ def test_the_other_heads_of_the_task_are_the_committee(mislabelled):
     assert "heads-disagree" not in alone.counts
     with pytest.raises(LookupFailed, match="no head 'mlp'"):
         flag(mislabelled, stored, committee=["mlp"])
+    with pytest.raises(UsageError, match="'logistic' is the one that is asked, and would agree"):
+        flag(mislabelled, stored, committee=["knn", "logistic"])
 
 
 def test_counts_are_those_of_the_flags(mislabelled):

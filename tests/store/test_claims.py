@@ -6,6 +6,7 @@ import pytest
 
 from icehouse.errors import UsageError
 from icehouse.store import CatalogRow, Store, image_id, record_claims
+from icehouse.store._claims import Claims
 
 A, B = image_id(b"a"), image_id(b"b")
 
@@ -23,7 +24,7 @@ def claims(store):
         gone = [CatalogRow(key, gone=True) for key in before if key not in listed]
         new = [CatalogRow(key, image_id=image, labels=labels) for key, image, labels in rows]
         store.catalog.append(dataset, [*new, *gone])
-        return record_claims(store.catalog, store.labels, dataset, task)
+        return record_claims(store.catalog, store.labels, dataset, task).events
 
     return write
 
@@ -77,8 +78,21 @@ def test_copies_under_two_labels_have_the_first_and_a_note(store, claims):
     assert store.labels.present("animal") == {A: ("dog",)}
 
 
+def test_images_under_several_labels_are_named_by_their_first_key_each_time(store, claims):
+    claims(
+        ("dog/1.jpg", A, ("dog",)),
+        ("cat/1.jpg", A, ("cat",)),
+        ("cat/2.jpg", A, ("cat",)),
+        ("owl/1.jpg", B, ("owl",)),
+        ("owl/2.jpg", B, ("owl",)),
+    )
+    again = record_claims(store.catalog, store.labels, "photos", "animal")
+    assert again == Claims(0, (("cat/1.jpg", ("cat", "dog")),))
+
+
 def test_in_a_multi_label_task_copies_add_up(store, claims):
     claims(("1.jpg", A, ("cat",)), ("2.jpg", A, ("dog", "cat")), ("3.jpg", B, ()), task="tags")
+    assert record_claims(store.catalog, store.labels, "photos", "tags").contested == ()
     assert store.labels.present("tags") == {A: ("cat", "dog"), B: ()}
 
 

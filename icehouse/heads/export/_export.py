@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from icehouse import __version__
 from icehouse.embedder import OnnxEncoder, encoder_to_onnx, similarity
-from icehouse.errors import ExportError, MissingExtra
+from icehouse.errors import ExportError, MissingExtra, UsageError
 from icehouse.heads._base import AnyArray
 from icehouse.heads._card import HeadCard
 from icehouse.heads._stored import StoredHead
@@ -88,7 +89,16 @@ def export_head(
         There is no way to write it as ONNX, it would be too large, or it answers otherwise.
     MissingExtra
         The packages onnx and onnxruntime are not installed.
+    UsageError
+        There is a folder where the file is to be.
     """
+    folder, slash, name = out.rpartition("/")
+    files = files_at(folder or slash or ".")
+    if not name or Path(files.where(name)).is_dir():
+        raise UsageError(
+            f"{out} is a folder; give the name of a file in it, such as "
+            f"{out.rstrip('/')}/{stored.card.name}.onnx"
+        )
     onnx, card = library(), stored.card
     _runtime()
     spec = store.features(card.encoder_id).card["spec"]
@@ -108,9 +118,8 @@ def export_head(
     onnx.helper.set_model_props(model, _metadata(stored, spec))
     onnx.checker.check_model(model)
     data = model.SerializeToString()
-    folder, slash, name = out.rpartition("/")
     return HeadExport(
-        path=files_at(folder or slash or ".").commit(name, data),
+        path=files.commit(name, data),
         task=card.task,
         head=card.name,
         kind=card.kind,

@@ -44,6 +44,7 @@ def run_section(evidence: Evidence) -> Section:
     ]
     versions = [(name, _said(version)) for name, version in card.versions.items()]
     settings = [(name, _said(value)) for name, value in card.settings.items()]
+    settings += [(f"{name}, as chosen", f"{value:.4g}") for name, value in card.chosen.items()]
     blocks: list[Block] = [
         _pairs("The head", head),
         _pairs("Its settings", settings),

@@ -69,6 +69,10 @@ def sentences(evidence: Evidence) -> list[str]:
             )
     if len(evidence.rows) >= FEW_IMAGES:
         said.append(in_words(reliability(evidence)).partition(" (ECE")[0] + ".")
+    if chosen := evidence.card.chosen:
+        some = [f"{named(name)} {value:.4g}" for name, value in list(chosen.items())[:NAMED]]
+        more = f" and {len(chosen) - NAMED:,} more" if len(chosen) > NAMED else ""
+        said.append(f"Chosen by the fit: {', '.join(some)}{more}.")
     if evidence.flags is not None:
         said.append(f"{counted(evidence.flags.count, 'image')} flagged to be looked at again.")
     return said

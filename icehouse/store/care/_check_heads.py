@@ -12,7 +12,7 @@ from icehouse.store._joint_features import parts_of
 from icehouse.store._shard import bare
 from icehouse.store.care._findings import DAMAGE, Finding, found
 
-CARD, METRICS = "head.json", "metrics.json"
+CARD, METRICS, WEIGHTS = "head.json", "metrics.json", ".safetensors"
 FOLDS = re.compile(r"oof-([0-9a-f]{16})\.parquet")
 CURVES = re.compile(r"curves-([0-9a-f]{16})\.json")
 
@@ -67,14 +67,17 @@ def _check(files: Files, folder: str, encoder_ids: set[str]) -> list[Finding]:
     weights = card["weights"] if card else None
     for name in names:
         old = files.age(name) > STALE_SECONDS
-        if name.endswith(".safetensors") and bare(name) != weights and old:
+        if card and name.endswith(WEIGHTS) and bare(name) != weights and old:
             findings.append(found("leftover", name, "no head.json names these weights"))
         for kind, pattern in (("head-folds", FOLDS), ("head-curves", CURVES)):
             proven = pattern.fullmatch(bare(name))
             if proven and (_digest(files, name) or proven[1])[:16] != proven[1]:
                 findings.append(found(kind, name, "its checksum is not that of its name"))
     if card is None:
-        return findings
+        left = [bare(name) for name in names if name.endswith((WEIGHTS, METRICS))]
+        what = f"it is gone, or a fit was stopped before it wrote it; left are {', '.join(left)}"
+        missing = found("head-card-missing", f"{folder}/{CARD}", what)
+        return [*findings, missing] if left else findings
     if _digest(files, f"{folder}/{weights}") != card["weights_sha256"]:
         what = f"its weights {weights} are gone, or not what it says"
         return [*findings, found("head", f"{folder}/{CARD}", what)]

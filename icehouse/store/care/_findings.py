@@ -39,6 +39,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "label-log-unknown": (INFORMATION, "say where it is: --labels URL or ICEHOUSE_LABELS", False),
     "labels-of-unknown-images": (INFORMATION, "nothing to do: they count if images return", False),
     "head": (DAMAGE, f"--repair puts it aside; {_FIT}", True),
+    "head-card-missing": (DAMAGE, f"--repair puts what is left of it aside; {_FIT}", True),
     "head-metrics": (DAMAGE, "--repair writes them again", True),
     "head-folds": (DAMAGE, "--repair puts them aside; flag computes them again", True),
     "head-curves": (DAMAGE, "--repair puts them aside; fit-head makes them again", True),

@@ -34,7 +34,7 @@ COMPACTED = (
     "vectors-not-finite",
 )
 # Of files that are not there, or need not be in the store.
-ANYWHERE = ("store-manifest", "label-log", "label-log-unproven")
+ANYWHERE = ("store-manifest", "label-log", "label-log-unproven", "head-card-missing")
 Limit = tuple[int, int]
 
 
@@ -134,6 +134,11 @@ def _put_head_aside(store: Store, where: str) -> str:
     return f"put aside with all of its head as {LOST}/{folder}"
 
 
+def _put_rest_aside(store: Store, where: str) -> str:
+    """Put aside what is left of a head without a card, unless a fit has just written one."""
+    return "it is there now" if store.files.exists(where) else _put_head_aside(store, where)
+
+
 def _write_metrics(store: Store, where: str) -> str:
     card = read_head(store.files, where.rpartition("/")[0])
     if card is not None:
@@ -168,6 +173,7 @@ HANDLERS: dict[str, Callable[[Store, str], str]] = {
     "label-log": _salvage_labels,
     "label-log-unproven": _prove_labels,
     "head": _put_head_aside,
+    "head-card-missing": _put_rest_aside,
     "head-metrics": _write_metrics,
     "head-folds": _put_aside,
     "head-curves": _put_aside,

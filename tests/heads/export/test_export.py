@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from icehouse.errors import ExportError
+from icehouse.errors import ExportError, UsageError
 from icehouse.heads import KINDS, FitOptions, StoredHead, export_head, fit_head, load_head
 from icehouse.heads._calibration import Temperature, Uncalibrated, Vector
 from icehouse.heads.export import _export
@@ -20,7 +21,7 @@ from icehouse.heads.export._trees import _rounded_down
 from icehouse.store import FeatureMatrix, Store
 
 FEW = {
-    "mlp": {"epochs": 20, "hidden": 16, "threshold": 0.7},
+    "mlp": {"epochs": 20, "hidden": 16},
     "logistic": {"C": 1.0},
     "forest": {"n_estimators": 25},
     "xgboost": {"n_estimators": 10},
@@ -131,12 +132,13 @@ def test_a_label_that_was_never_or_always_seen_is_exported(fill, photo, tmp_path
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_file_says_what_its_numbers_mean(filled, task, tmp_path):
-    stored = fitted(filled, "mlp", task)
+    given = {} if task == "three classes" else {"threshold": 0.7}
+    stored = fitted(filled, "mlp", task, **given)
     export_head(filled, stored, str(tmp_path / "head.onnx"))
     model = onnx.load(tmp_path / "head.onnx")
     said = {each.key: each.value for each in model.metadata_props}
     assert tuple(json.loads(said["classes"])) == stored.card.classes
-    assert float(said["threshold"]) == 0.7
+    assert float(said["threshold"]) == given.get("threshold", 0.5)
     assert (said["head"], said["task"], said["encoder_id"]) == ("mlp", task, "plain-0")
     assert said["answer"] == {
         "two classes": "the second class from the threshold on, else the first",
@@ -172,6 +174,14 @@ def test_a_file_that_would_answer_otherwise_is_not_written(filled, tmp_path, mon
     with pytest.raises(ExportError, match=r"differ by up to .* \(allowed are 0.0001\), so nothing"):
         export_head(filled, stored, str(tmp_path / "head.onnx"))
     assert (tmp_path / "head.onnx").read_bytes() == b"the one before"
+
+
+@pytest.mark.parametrize("end", ["", "/", "/new/"])
+def test_a_folder_in_place_of_a_file_is_refused_with_a_name_for_the_file(filled, tmp_path, end):
+    stored, name = fitted(filled, "knn"), f"{end.rstrip('/')}/knn.onnx"
+    with pytest.raises(UsageError, match=rf"is a folder; give .* such as .*{re.escape(name)}$"):
+        export_head(filled, stored, f"{tmp_path}{end}")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_kind_that_nobody_has_written_as_onnx_is_refused(filled, tmp_path):

@@ -221,6 +221,15 @@ def test_two_classes_have_one_curve_with_the_threshold_on_it(fitted, read_page):
     page = read_page(page_of(gather(fitted, load_head(fitted, "shapes", "logistic"))))
     assert page.attributes("class").count("dot mark") == 2
     assert "at the threshold 0.5" in page.text
+    assert "Chosen by the fit" not in page.text
+
+
+def test_what_the_fit_chose_is_in_the_summary_and_among_the_settings(fitted, read_page):
+    evidence = gather(fitted, load_head(fitted, "shapes", "logistic"))
+    card = replace(evidence.card, found={"C": 0.0316}, thresholds=(0.25,))
+    page = read_page(page_of(replace(evidence, card=card)))
+    assert "Chosen by the fit: C 0.0316, threshold of stripes 0.25." in page.text
+    assert page.table("Its settings").row("threshold of stripes, as chosen")[1] == "0.25"
 
 
 @pytest.mark.parametrize(

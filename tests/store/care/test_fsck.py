@@ -222,6 +222,10 @@ def head_changed(store: Store) -> None:
     path.write_text(path.read_text().replace('"stripes"', '"strides"'))
 
 
+def head_gone(store: Store) -> None:
+    (store.path / "heads/shapes/logistic/head.json").unlink()
+
+
 def metrics_changed(store: Store) -> None:
     path = store.path / "heads/shapes/logistic/metrics.json"
     path.write_text(path.read_text().replace('"top1": ', '"top1": 0'))
@@ -260,6 +264,7 @@ DAMAGE = [
     (weights_flipped, "head"),
     (weights_gone, "head"),
     (head_changed, "head"),
+    (head_gone, "head-card-missing"),
     (metrics_changed, "head-metrics"),
     (folds_flipped, "head-folds"),
     (row_without_vector, "vectors-missing"),
@@ -267,7 +272,12 @@ DAMAGE = [
 
 
 # What the remedy does not bring back: it is made again when it is needed.
-LOST = {"head": {"heads"}, "head-folds": {"heads"}, "canary": {"canary"}}
+LOST = {
+    "head": {"heads"},
+    "head-card-missing": {"heads"},
+    "head-folds": {"heads"},
+    "canary": {"canary"},
+}
 
 
 @pytest.mark.parametrize(("harm", "kind"), DAMAGE, ids=[harm.__name__ for harm, _ in DAMAGE])
@@ -419,6 +429,19 @@ def test_weights_that_no_head_names_are_removed_when_they_are_old(damaged: Store
     os.utime(old, (0, 0))
     assert kinds(fsck(damaged.path, repair=True), "warning") == ["leftover"]
     assert (young.exists(), old.exists()) == (True, False)
+
+
+def test_weights_without_a_head_are_put_aside_whole(damaged: Store) -> None:
+    folder = damaged.path / "heads/shapes/logistic"
+    names = {path.name for path in folder.iterdir()} - {"head.json"}
+    (folder / "head.json").unlink()
+    [finding] = [f for f in fsck(damaged.path).findings if f.severity == "damage"]
+    assert finding.where == "heads/shapes/logistic/head.json"
+    assert "metrics.json, weights-" in finding.what
+    assert fsck(damaged.path, repair=True).sound
+    assert not list(folder.iterdir())
+    aside = damaged.path / "lost+found/heads/shapes/logistic"
+    assert {path.name for path in aside.iterdir()} == names
 
 
 def test_foreign_files_are_named_and_left_alone(damaged: Store) -> None:
