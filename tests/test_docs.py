@@ -87,6 +87,7 @@ def commands(path):
         "docs/sources.md",
         "docs/embedding.md",
         "docs/heads.md",
+        "docs/labels.md",
         "docs/distributed.md",
     ],
 )

@@ -74,7 +74,7 @@ def show(results: Iterable[Any], json_lines: bool, *shown: RenderableType) -> No
     """Print results as JSON lines for programs, or tables and text for people."""
     if json_lines:
         for result in results:
-            print(json.dumps(asdict(result), ensure_ascii=False))
+            print(json.dumps(asdict(result), ensure_ascii=False, default=bytes.hex))
     else:
         echo(*shown)
 

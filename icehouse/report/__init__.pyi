@@ -7,6 +7,7 @@ from ._curves_picture import write_curves
 from ._events import check_events, write_events
 from ._export import export_table
 from ._label_issues import label_issues_table
+from ._label_log import history_table, import_lines, merge_tables
 from ._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -53,8 +54,11 @@ __all__ = [
     "forget_table",
     "fsck_table",
     "heads_table",
+    "history_table",
+    "import_lines",
     "label_counts_tables",
     "label_issues_table",
+    "merge_tables",
     "neighbours_table",
     "overview",
     "overview_tables",

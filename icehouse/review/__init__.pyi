@@ -14,6 +14,7 @@ from ._write_issues import write_label_issues
 from ._write_zero_shot import write_zero_shot
 from ._zero_shot import CaptionClassifier, ZeroShotOptions, zero_shot
 from ._zero_shot_report import ZeroShotAnswer, ZeroShotReport
+from .exchange import History, Imported, Step, export_labels, history, import_labels
 
 __all__ = [
     "CaptionClassifier",
@@ -21,15 +22,21 @@ __all__ = [
     "FlagReport",
     "FlagSettings",
     "Found",
+    "History",
+    "Imported",
     "LabelIssue",
     "LabelIssueReport",
     "Neighbour",
     "Prediction",
     "Reason",
+    "Step",
     "ZeroShotAnswer",
     "ZeroShotOptions",
     "ZeroShotReport",
+    "export_labels",
     "flag",
+    "history",
+    "import_labels",
     "label_issues",
     "neighbours",
     "parse_captions",

@@ -9,43 +9,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import UsageError
-from icehouse.heads import StoredHead, datasets_of, folds_of, list_heads, load_head, training_set
+from icehouse.heads import StoredHead, datasets_of, folds_of, list_heads, load_head
 from icehouse.review import _reasons
 from icehouse.review._beyond import sets_of, unfamiliar
 from icehouse.review._honest import honest_proba
+from icehouse.review._judged import Judged, indicator, judge
 from icehouse.review._neighbours import Neighbour, near_labelled
 from icehouse.review._reasons import FlagSettings, Reason
 from icehouse.review._records import Flag, FlagReport
 from icehouse.store import (
-    FeatureMatrix,
-    IdArray,
     Place,
     Store,
-    ids_from_arrow,
-    positions,
 )
 
 DOUBT, AMBIGUITY = "doubt", "ambiguity"
 OUT_OF_FOLD, PREDICTED = "out-of-fold", "predicted"
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """Images with all that is known of them; ``given`` holds labels, or else the answer."""
-
-    ids: IdArray
-    features: FeatureMatrix
-    proba: npt.NDArray[np.float32]
-    labelled: npt.NDArray[np.bool_]
-    given: npt.NDArray[np.int64]
-    answered: npt.NDArray[np.int64]
-    folded: npt.NDArray[np.bool_]
 
 
 def flag(
@@ -90,7 +73,7 @@ def flag(
     if order not in (DOUBT, AMBIGUITY):
         raise UsageError(f"flags are ordered by {DOUBT} or {AMBIGUITY}, not by {order!r}")
     settings = settings or FlagSettings()
-    images = _judge(store, stored, folds)
+    images = judge(store, stored, folds)
     others = _committee(store, stored, committee)
     votes = _votes(store, others, images, stored, folds)
     found = near_labelled(store, stored, images.features, settings.neighbours)
@@ -127,37 +110,6 @@ def flag(
     )
 
 
-def _judge(store: Store, stored: StoredHead, folds: int) -> _Judged:
-    card = stored.card
-    data = training_set(store, card)
-    honest = folds_of(store, stored, folds=folds)
-    features = store.features(card.encoder_id).load()
-    scope = _in_scope(store, data.ids, datasets_of(store, card.task, card.training["dataset"]))
-    rows = np.flatnonzero(positions(features.ids, scope) >= 0)
-    features = FeatureMatrix(features.encoder_id, features.ids[rows], features.vectors[rows])
-    proba, folded = honest_proba(stored, honest, features)
-    answered = _indicator(stored, stored.decide(proba))
-    at = positions(features.ids, data.ids)
-    given = np.where((at >= 0)[:, None], _indicator(stored, data.y)[at], answered)
-    return _Judged(features.ids, features, proba, at >= 0, given, answered, folded)
-
-
-def _in_scope(store: Store, labelled: IdArray, datasets: list[str]) -> IdArray:
-    scope = []
-    for name in datasets:
-        column = store.catalog.rows(name, ["image_id"])["image_id"].drop_null()
-        ids = np.unique(ids_from_arrow(column))
-        if (positions(ids, labelled) >= 0).any():
-            scope.append(ids)
-    return np.unique(np.concatenate(scope))
-
-
-def _indicator(stored: StoredHead, labels: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
-    if labels.ndim == 2:
-        return labels.astype(np.int64)
-    return (labels[:, None] == stored.classes).astype(np.int64)
-
-
 def _committee(store: Store, stored: StoredHead, names: Sequence[str] | None) -> list[StoredHead]:
     card = stored.card
     if names is None:
@@ -178,19 +130,19 @@ def _committee(store: Store, stored: StoredHead, names: Sequence[str] | None) ->
 
 
 def _votes(
-    store: Store, others: list[StoredHead], images: _Judged, stored: StoredHead, folds: int
+    store: Store, others: list[StoredHead], images: Judged, stored: StoredHead, folds: int
 ) -> list[npt.NDArray[np.int64]]:
     """Return the answers of each other head, as indicators of shape (n, n_classes)."""
     votes = []
     for other in others:
         proba, _ = honest_proba(other, folds_of(store, other, folds=folds), images.features)
-        votes.append(_indicator(stored, other.decide(proba)))
+        votes.append(indicator(stored, other.decide(proba)))
     return votes
 
 
 def _all_reasons(
     stored: StoredHead,
-    images: _Judged,
+    images: Judged,
     votes: list[npt.NDArray[np.int64]],
     shares: npt.NDArray[np.float32],
     settings: FlagSettings,
@@ -218,7 +170,7 @@ def _all_reasons(
 def _make_flag(
     row: int,
     stored: StoredHead,
-    images: _Judged,
+    images: Judged,
     reasons: list[Reason],
     doubt: npt.NDArray[np.floating],
     neighbours: tuple[Neighbour, ...],

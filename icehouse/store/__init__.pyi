@@ -1,5 +1,6 @@
 """The store: what is kept on disk or object storage, and exact search in it."""
 
+from ._bring_in import Signed, bring_in
 from ._catalog import Catalog, CatalogRow
 from ._claims import record_claims
 from ._features import FeatureMatrix, FeatureShards
@@ -20,6 +21,7 @@ from ._merge import Conflict, Merged, merge_labels
 from ._queue_records import Answer, Queue, QueueItem, Recorded
 from ._queues import LEASE_SECONDS, Queues
 from ._range_file import RangeFile
+from ._reviews import Review, read_reviews
 from ._sealed import seal_of, sealed, unsealed
 from ._search import nearest, unit
 from ._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
@@ -49,8 +51,11 @@ __all__ = [
     "Queues",
     "RangeFile",
     "Recorded",
+    "Review",
+    "Signed",
     "Store",
     "Task",
+    "bring_in",
     "check_name",
     "files_at",
     "forget",
@@ -65,6 +70,7 @@ __all__ = [
     "parts_of",
     "plan_forget",
     "positions",
+    "read_reviews",
     "record_claims",
     "seal_of",
     "sealed",

@@ -32,7 +32,7 @@ from icehouse.store import FeatureMatrix, Store, positions
 
 OUT_OF_FOLD = "out-of-fold"
 MEASURED = ("test", OUT_OF_FOLD, "val", "train")  # in the order of what they are worth
-SPOKEN = {"test": "test", OUT_OF_FOLD: "cross-validated", "val": "validation", "train": "training"}
+SPOKEN = {"test": "test", OUT_OF_FOLD: "out-of-fold", "val": "validation", "train": "training"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def gather(store: Store, stored: StoredHead, split: str | None = None) -> Eviden
     store : Store
     stored : StoredHead
     split : {"test", "val", "train", "out-of-fold"}, optional
-        By default the test split; without one the cross-validated answers where the head has
+        By default the test split; without one the out-of-fold answers where the head has
         any, else the validation split, else that of training.
 
     Raises

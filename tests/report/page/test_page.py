@@ -266,7 +266,7 @@ def test_sets_are_measured_where_a_coverage_was_asked(coloured, read_page, page)
     card = fit_head(coloured, "knn", {"k": "3"}, FitOptions(coverage=0.9, folds=2))
     page = read_page(page_of(gather(coloured, load_head(coloured, "colours", "knn"))))
     table = page.table("Sets of classes, of which a coverage of 90.0% was asked")
-    assert [row[0] for row in table.rows[1:]] == ["train", "val", "test", "cross-validated"]
+    assert [row[0] for row in table.rows[1:]] == ["train", "val", "test", "out-of-fold"]
     found = card.metrics["test"]
     assert table.row("test")[1:] == [
         str(found["n"]), f"{found['covered']:.1%}", f"{found['set_size']:.2f}",

@@ -1,0 +1,106 @@
+"""Labels as tables: CSV for spreadsheets, Parquet for programs, JSON lines for everything.
+
+In CSV several labels of one image stand in one cell, with ``;`` between them, as in manifests.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from icehouse.errors import SourceError
+from icehouse.review.exchange._statements import Statement, read_time
+
+COLUMNS = ("image_id", "dataset", "key", "labels", "annotator", "time", "origin", "note")
+SEVERAL = ";"
+SCHEMA = pa.schema(
+    [(name, pa.list_(pa.string()) if name == "labels" else pa.string()) for name in COLUMNS]
+)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], kind: str) -> bytes:
+    """Return rows as the bytes of a file.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        With :data:`COLUMNS`.
+    kind : {"csv", "parquet", "jsonl"}
+    """
+    if kind == "parquet":
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), sink)
+        return sink.getvalue().to_pybytes()
+    if kind == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({**row, "labels": SEVERAL.join(row["labels"])})
+    return text.getvalue().encode()
+
+
+def read_rows(data: bytes, kind: str, *, several: bool) -> list[Statement]:
+    """Read what :func:`write_rows` wrote, or a table like it made by hand.
+
+    Parameters
+    ----------
+    data : bytes
+    kind : {"csv", "parquet", "jsonl"}
+    several : bool
+        Whether a cell of CSV holds several labels; else ``;`` is a character like others.
+
+    Raises
+    ------
+    SourceError
+        It is no such file; or a row names no image, or says nothing of it.
+    """
+    try:
+        rows = list(_rows(data, kind))
+    except (ValueError, pa.ArrowException, csv.Error) as error:
+        raise SourceError(f"this is no {kind} file with labels: {error}") from error
+    return [_statement(row, f"row {number}", several) for number, row in enumerate(rows, 1)]
+
+
+def _rows(data: bytes, kind: str) -> Iterable[Any]:
+    if kind == "parquet":
+        return pq.read_table(pa.BufferReader(data)).to_pylist()
+    text = data.decode("utf-8-sig")
+    if kind == "jsonl":
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return csv.DictReader(io.StringIO(text), strict=True)
+
+
+def _statement(row: Any, where: str, several: bool) -> Statement:
+    if not isinstance(row, dict):
+        raise SourceError(f"{where}: a row is an object of columns, got {row!r:.60}")
+    labels = row.get("labels", row.get("label"))
+    if labels is None:
+        have = ", ".join(map(str, row)) or "none"
+        raise SourceError(f"{where} has no column 'labels' or 'label'; it has: {have}")
+    if isinstance(labels, str):
+        labels = [name for name in labels.split(SEVERAL) if name] if several else [labels]
+    image, key = (row.get(name) or None for name in ("image_id", "key"))
+    if image is None and key is None:
+        raise SourceError(f"{where} names no image: a column 'image_id' or 'key' does")
+    texts = (row.get("dataset"), key, row.get("annotator"), row.get("note"), image, *labels)
+    if not all(isinstance(text, str) for text in texts if text is not None):
+        raise SourceError(f"{where}: all but times is text, got {texts!r:.90}")
+    when = row.get("time") or None
+    return Statement(
+        image_id=image,
+        dataset=row.get("dataset") or None,
+        key=key,
+        labels=tuple(labels),
+        annotator=row.get("annotator") or None,
+        time=None if when is None else read_time(str(when), where),
+        note=row.get("note") or None,
+        where=where,
+    )
