@@ -12,7 +12,7 @@ from ._familiarity import Familiarity, distances
 from ._fit import fit_head
 from ._fit_options import FitOptions
 from ._folds import OutOfFold, out_of_fold
-from ._ground import CompareOptions, near_duplicates
+from ._ground import NEAR_DUPLICATE, CompareOptions, near_duplicates
 from ._honest import folds_of, training_set
 from ._label_counts import LabelCounts, LabelCurve, LabelPoint, count_labels
 from ._live import LiveHead
@@ -35,6 +35,7 @@ from .export import HeadExport, export_head
 __all__ = [
     "BALANCES",
     "KINDS",
+    "NEAR_DUPLICATE",
     "Calibration",
     "CompareOptions",
     "Comparison",

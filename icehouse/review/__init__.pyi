@@ -9,6 +9,9 @@ from ._prompts import parse_captions, read_prompts, read_templates
 from ._query import Found, vectors_of
 from ._reasons import FlagSettings, Reason, uncertainty
 from ._records import Flag, FlagReport
+from ._saving import Needed
+from ._simulate import simulate
+from ._simulation import Curve, CurvePoint, SimulateOptions, Simulation
 from ._write import write_flags
 from ._write_issues import write_label_issues
 from ._write_zero_shot import write_zero_shot
@@ -17,15 +20,20 @@ from ._zero_shot_report import ZeroShotAnswer, ZeroShotReport
 
 __all__ = [
     "CaptionClassifier",
+    "Curve",
+    "CurvePoint",
     "Flag",
     "FlagReport",
     "FlagSettings",
     "Found",
     "LabelIssue",
     "LabelIssueReport",
+    "Needed",
     "Neighbour",
     "Prediction",
     "Reason",
+    "SimulateOptions",
+    "Simulation",
     "ZeroShotAnswer",
     "ZeroShotOptions",
     "ZeroShotReport",
@@ -37,6 +45,7 @@ __all__ = [
     "predict_files",
     "read_prompts",
     "read_templates",
+    "simulate",
     "uncertainty",
     "vectors_of",
     "write_flags",
