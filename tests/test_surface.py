@@ -77,8 +77,9 @@ SURFACE = {
         "embed_table", "event_writer", "export_table", "flags_table", "forget_table", "fsck_table",
         "heads_table", "label_counts_tables", "label_issues_table", "neighbours_table", "overview",
         "overview_tables", "predictions_table", "rehearsal_table", "run_diff_tables", "run_table",
-        "runs_tables", "sets_lines", "trials_table", "write_comparison", "write_curves",
-        "write_events", "write_label_counts", "write_page", "write_reliability", "zero_shot_tables",
+        "runs_tables", "sets_lines", "simulation_tables", "trials_table", "write_comparison",
+        "write_curves", "write_events", "write_label_counts", "write_page", "write_reliability",
+        "write_simulation", "zero_shot_tables",
     ],
 }  # fmt: skip
 

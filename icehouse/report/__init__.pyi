@@ -18,6 +18,8 @@ from ._progress import EmbedProgress, FitProgress
 from ._reliability import write_reliability
 from ._runs import run_diff_tables, run_table, runs_tables
 from ._sheet import contact_sheet
+from ._simulation_files import write_simulation
+from ._simulation_tables import simulation_tables
 from ._tables import (
     counts_table,
     embed_table,
@@ -62,6 +64,7 @@ __all__ = [
     "run_table",
     "runs_tables",
     "sets_lines",
+    "simulation_tables",
     "trials_table",
     "write_comparison",
     "write_curves",
@@ -69,5 +72,6 @@ __all__ = [
     "write_label_counts",
     "write_page",
     "write_reliability",
+    "write_simulation",
     "zero_shot_tables",
 ]
