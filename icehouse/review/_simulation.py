@@ -9,7 +9,7 @@ from icehouse.heads import Fractions
 from icehouse.review._saving import Needed
 from icehouse.review.strategies import DEFAULT, parse_strategy
 
-SIMULATED = DEFAULT, "margin", "entropy", "coreset", "typical"
+SIMULATED = DEFAULT, "margin", "least-confidence", "entropy", "coreset", "typical"
 
 
 @dataclass(frozen=True)

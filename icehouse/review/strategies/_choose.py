@@ -104,11 +104,9 @@ def _density(call: _Call) -> None:
 
 
 def _auto(call: _Call) -> None:
-    """Typical images first, and then those between two classes."""
-    if call.pool.proba is None:
-        typical(call.pool, call.batch, call.size, call.random)
-    else:
-        STRATEGIES["least-confidence" if call.pool.multi_label else "margin"](call)
+    """Typical images while there is no head, and then those that teach it most."""
+    first = call.pool.proba is None
+    (typical if first else badge)(call.pool, call.batch, call.size, call.random)
 
 
 def _drawn(call: _Call) -> None:

@@ -44,7 +44,8 @@ def gradients(pool):
     points = pool.features.astype(np.float64)
     points -= points.mean(axis=0)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    q = pool.proba - np.eye(pool.proba.shape[1])[pool.proba.argmax(axis=1)]
+    sharp = pool.proba**2 / (pool.proba**2).sum(axis=1, keepdims=True)
+    q = sharp - np.eye(pool.proba.shape[1])[pool.proba.argmax(axis=1)]
     return (q[:, :, None] * points[:, None, :]).reshape(len(points), -1)
 
 
