@@ -26,7 +26,7 @@ def simulate(
     ] = "logistic",
     seeds: Annotated[int, typer.Option(min=1, help="Replays of each strategy.")] = 10,
     seed: Annotated[int, typer.Option(help="The first of their seeds.")] = 0,
-    start: Annotated[int, typer.Option(min=1, help="Labels at the beginning, at random.")] = 20,
+    start: Annotated[int, typer.Option(min=2, help="Labels at the beginning, at random.")] = 20,
     batch: Annotated[
         int | None,
         typer.Option(min=1, help="Labels before each fit. Default: 3 for every 10 that there are."),

@@ -76,15 +76,16 @@ def sizes_of(start: int, budget: int, batch: int | None) -> list[int]:
 
 
 def start_of(known: Known, count: int, seed: int) -> IntArray:
-    """Draw the images that are labelled at the beginning; more than asked for, until some differ.
+    """Draw the images that are labelled at the beginning, the same for all strategies of a seed.
 
-    They are the same for all strategies of one seed.
+    If all are labelled alike, the last makes room for the first drawn that is not: no head could
+    be fitted. So a count is 2 or more.
     """
     order = np.random.default_rng([seed, 0]).permutation(len(known))
-    labels = known.y[order]
-    other = labels != labels[0]
+    other = known.y[order] != known.y[order[0]]
     other = other.any(axis=1) if other.ndim == 2 else other
-    return order[: max(count, int(other.argmax()) + 1)]
+    first = max(int(other.argmax()), count - 1)
+    return np.append(order[: count - 1], order[first])
 
 
 def replay(known: Known, strategy: str, kind: str, sizes: list[int], seed: int) -> Iterator[float]:
@@ -105,9 +106,8 @@ def replay(known: Known, strategy: str, kind: str, sizes: list[int], seed: int) 
     for size, following in zip(sizes, [*sizes[1:], 0], strict=True):
         head = fit(known, labelled, kind, seed)
         yield known.accuracy(head)
-        if wanted := following - max(size, int(labelled.sum())):
-            if wanted < 0:
-                continue
+        if following:
+            wanted = following - size
             pool = _pool(known, labelled, head, strategy, seed)
             chosen = choose(pool, strategy, wanted, random).rows
             labelled[chosen] = True

@@ -57,6 +57,8 @@ class SimulateOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} is 1 or more, got {value}")
+        if self.start < 2:
+            raise UsageError("a head takes 2 labels or more to begin with; start was 1")
         for strategy in self.strategies:
             if "label-error" in parse_strategy(strategy):
                 raise UsageError(

@@ -83,17 +83,17 @@ def test_badge_draws_by_squared_distance(pool, rejected, monkeypatch):
     made = pool(n=12, given=2, seed=8)
     written = gradients(made)
     counts, second = np.zeros((12, 12)), np.zeros(12)
-    for seed in range(3000):
+    for seed in range(1500):
         first, then, last = choose(made, "badge", 3, np.random.default_rng(seed)).rows
         second[then] += 1
         counts[then, last] += 1
     squared = cdist(written, written) ** 2
     squared[:, made.labelled] = 0
     weight = squared[first]
-    assert second / 3000 == pytest.approx(weight / weight.sum(), abs=0.035)
+    assert second / 1500 == pytest.approx(weight / weight.sum(), abs=0.05)
     then = second.argmax()
     weight = np.minimum(squared[first], squared[then])
-    assert counts[then] / second[then] == pytest.approx(weight / weight.sum(), abs=0.06)
+    assert counts[then] / second[then] == pytest.approx(weight / weight.sum(), abs=0.09)
 
 
 def test_draws_stay_right_when_most_bounds_are_stale():
