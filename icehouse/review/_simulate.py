@@ -121,12 +121,10 @@ def _prepare(known: Known, kind: str, options: SimulateOptions) -> tuple[_Replay
     sizes = sizes_of(start, max(budget, start), options.batch)
     note = ""
     if options.budget is None:
-        end = 0
-        for seed in range(options.seed, options.seed + min(PROBES, options.seeds)):
-            found = replay(known, RANDOM, kind, sizes, seed)
-            reached = (n for n, each in enumerate(found) if each >= SHARES[-1] * full)
-            end = max(end, next(reached, len(sizes) - 1))
-        sizes = sizes[: end + 2]
+        whole = _Replays(known, kind, full, sizes)
+        seeds = range(options.seed, options.seed + min(PROBES, options.seeds))
+        run = _parallel(options, PROBES * len(sizes))
+        sizes = sizes[: max(run(delayed(_reached)(whole, seed) for seed in seeds)) + 2]
     elif options.budget > len(known):
         note = f"the pool has {len(known)} images, which is less than the budget"
     return _Replays(known, kind, full, sizes), note
@@ -142,9 +140,7 @@ def _run(
     """Return the accuracies of each strategy, shape (seeds, sizes)."""
     seeds = range(options.seed, options.seed + options.seeds)
     jobs = [(strategy, seed) for seed in seeds for strategy in strategies]
-    fits = len(jobs) * len(replays.sizes)
-    processes = options.processes or (cpu_count() if fits >= MANY else 1)
-    run = Parallel(n_jobs=min(processes, len(jobs)), return_as="generator")
+    run = _parallel(options, len(jobs) * len(replays.sizes))
     rows: Iterator[list[float]] = run(delayed(_replayed)(replays, *job) for job in jobs)
     heads = len(dict.fromkeys(options.heads))
     found: dict[str, list[list[float]]] = {strategy: [] for strategy in strategies}
@@ -154,6 +150,20 @@ def _run(
             progress(number * len(jobs) + done, heads * len(jobs), what)
         found[strategy].append(next(rows))
     return {strategy: np.array(each) for strategy, each in found.items()}
+
+
+def _parallel(options: SimulateOptions, fits: int) -> Parallel:
+    """Return what runs jobs, on one process if there are few fits."""
+    processes = options.processes or (cpu_count() if fits >= MANY else 1)
+    return Parallel(n_jobs=processes, return_as="generator")
+
+
+def _reached(replays: _Replays, seed: int) -> int:
+    """Return at which of the sizes drawing at random reaches 95 % of the full-data accuracy."""
+    with one_torch_thread(), threadpool_limits(1):
+        found = replay(replays.known, RANDOM, replays.kind, replays.sizes, seed)
+        goal = SHARES[-1] * replays.full
+        return next((n for n, each in enumerate(found) if each >= goal), len(replays.sizes) - 1)
 
 
 def _replayed(replays: _Replays, strategy: str, seed: int) -> list[float]:
