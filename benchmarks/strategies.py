@@ -18,6 +18,7 @@ from _common import show
 
 IMAGES, WIDTH, CLASSES, CLUSTERS, LABELLED, BATCH = 1_000_000, 512, 10, 200, 1000, 100
 SECONDS, GIGABYTES = 60, 4
+CLAIM = f"< {SECONDS} s and {GIGABYTES} GB"
 CLAIMED = "coreset", "badge"
 OTHERS = "random", "margin", "entropy", "least-confidence", "disagreement", "density", "typical"
 
@@ -32,13 +33,13 @@ def main() -> None:
         done = subprocess.run(
             [sys.executable, __file__, "one", name], stdout=subprocess.PIPE, check=True
         )
-        seconds, peak, chosen = json.loads(done.stdout)
+        seconds, busy, peak, chosen = json.loads(done.stdout)
         holds = ""
         if name in CLAIMED:
             holds = str(seconds < SECONDS and peak < GIGABYTES)
             held = held and holds == "True"
-        rows.append((name, chosen, seconds, peak, holds))
-    columns = ("strategy", "chosen", "seconds", "peak GB", f"< {SECONDS} s and {GIGABYTES} GB")
+        rows.append((name, chosen, seconds, busy, peak, holds))
+    columns = ("strategy", "chosen", "seconds", "of processors", "peak GB", CLAIM)
     show(f"{BATCH} of {IMAGES:,} x {WIDTH}", columns, rows)
     if not held:
         sys.exit(1)
@@ -63,11 +64,11 @@ def measure(name: str) -> None:
     labelled = np.zeros(IMAGES, bool)
     labelled[random.permutation(IMAGES)[:LABELLED]] = True
     committee = (proba[:, ::-1],) if name == "disagreement" else ()
-    started = time.perf_counter()
+    started, before = time.perf_counter(), time.process_time()
     chosen = choose(Pool(features, proba, labelled, committee=committee), name, BATCH, random)
-    seconds = time.perf_counter() - started
+    seconds, busy = time.perf_counter() - started, time.process_time() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(json.dumps([seconds, peak, len(chosen)]))
+    print(json.dumps([seconds, busy, peak, len(chosen)]))
 
 
 if __name__ == "__main__":

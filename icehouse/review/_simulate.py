@@ -20,7 +20,7 @@ from icehouse.store import Store
 SHARES = 0.90, 0.95
 RANDOM = "random"
 PROBES = 3  # seeds that the budget is found by
-MANY = 100  # fits from which on another process is worth its start
+MUCH = 500_000  # fits, each times the images of the pool, that are worth the start of processes
 
 Progress = Callable[[int, int, str], None]
 
@@ -123,7 +123,7 @@ def _prepare(known: Known, kind: str, options: SimulateOptions) -> tuple[_Replay
     if options.budget is None:
         whole = _Replays(known, kind, full, sizes)
         seeds = range(options.seed, options.seed + min(PROBES, options.seeds))
-        run = _parallel(options, PROBES * len(sizes))
+        run = _parallel(options, PROBES * len(sizes) * len(known))
         sizes = sizes[: max(run(delayed(_reached)(whole, seed) for seed in seeds)) + 2]
     elif options.budget > len(known):
         note = f"the pool has {len(known)} images, which is less than the budget"
@@ -140,7 +140,7 @@ def _run(
     """Return the accuracies of each strategy, shape (seeds, sizes)."""
     seeds = range(options.seed, options.seed + options.seeds)
     jobs = [(strategy, seed) for seed in seeds for strategy in strategies]
-    run = _parallel(options, len(jobs) * len(replays.sizes))
+    run = _parallel(options, len(jobs) * len(replays.sizes) * len(replays.known))
     rows: Iterator[list[float]] = run(delayed(_replayed)(replays, *job) for job in jobs)
     heads = len(dict.fromkeys(options.heads))
     found: dict[str, list[list[float]]] = {strategy: [] for strategy in strategies}
@@ -152,9 +152,9 @@ def _run(
     return {strategy: np.array(each) for strategy, each in found.items()}
 
 
-def _parallel(options: SimulateOptions, fits: int) -> Parallel:
-    """Return what runs jobs, on one process if there are few fits."""
-    processes = options.processes or (cpu_count() if fits >= MANY else 1)
+def _parallel(options: SimulateOptions, work: int) -> Parallel:
+    """Return what runs jobs, on one process if there is little to do."""
+    processes = options.processes or (cpu_count() if work >= MUCH else 1)
     return Parallel(n_jobs=processes, return_as="generator")
 
 
