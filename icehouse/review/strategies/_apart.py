@@ -26,6 +26,7 @@ class Batch:
         self.space = space
         self.size = min(size, len(space))
         self._units = np.empty((self.size, space.features.shape[1]))
+        self._has_mean = False
         self._rows: list[int] = []
         self._scores: list[float] = []
         self._strategies: list[str] = []
@@ -37,10 +38,6 @@ class Batch:
     def rows(self) -> IntArray:
         """Those that are in it."""
         return np.array(self._rows, np.int64)
-
-    def admits(self, rows: IntArray) -> npt.NDArray[np.bool_]:
-        """Say which images are not in it, nor near-duplicates of one that is; shape (k,)."""
-        return ~self._near(self.space.units(rows))
 
     def offer(self, row: int, score: float, strategy: str) -> bool:
         """Take an image if it is admitted, and say whether it was."""
@@ -71,15 +68,13 @@ class Batch:
         return Chosen(self.rows, np.array(self._scores, np.float64), tuple(self._strategies))
 
     def _near(self, units: Doubles) -> npt.NDArray[np.bool_]:
-        own = self._units[: len(self)]
-        near = (units @ own.T >= NEAR_DUPLICATE).any(axis=1)
+        near = np.asarray((units @ self._units[: len(self)].T >= NEAR_DUPLICATE).any(axis=1))
         # Vectors that are the mean have no direction, and are each other's duplicates.
-        if len(own) and not own.any(axis=1).all():
-            near |= ~units.any(axis=1)
-        return np.asarray(near)
+        return near | ~units.any(axis=1) if self._has_mean else near
 
     def _take(self, row: int, unit: Doubles, score: float, strategy: str) -> None:
         self._units[len(self)] = unit
+        self._has_mean |= not unit.any()
         self._rows.append(row)
         self._scores.append(score)
         self._strategies.append(strategy)

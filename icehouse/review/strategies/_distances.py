@@ -18,7 +18,7 @@ from icehouse.review.strategies._space import Doubles, FloatArray, IntArray, Row
 
 FIRST = 256  # centres that all images are measured to at the beginning
 LEAST, GROWTH = 64, 4  # images that are measured to find the farthest, and how their number grows
-REJECTED = 64  # draws, before all bounds are brought up to date
+REJECTED, PER_DRAW = 64, 50  # draws, 1 for 50 images, before all bounds are brought up to date
 NOISE = 1e-12  # of squared lengths: a distance below is rounding
 GONE = -1.0
 
@@ -33,8 +33,8 @@ class Distances:
         is the product of those of their factors.
     free : array of int64
         Rows that may be chosen.
-    like : array, shape (n, D)
-        Of the shape of the largest factor, which sets the size of blocks.
+    like : array, shape (n, d)
+        As wide as the widest factor: that sets the size of blocks.
 
     Attributes
     ----------
@@ -84,9 +84,9 @@ class Distances:
         for block in blocks(self._like):
             rows = np.arange(block.start, block.stop)
             rows = rows[self.bound[rows] > 0]
-            new = rows[np.isinf(self.bound[rows])]
-            self._measure(new, FIRST)
-            self._measure(rows[~np.isinf(self.bound[rows])] if not len(new) else new[:0])
+            new = np.isinf(self.bound[rows])
+            self._measure(rows[new], FIRST)
+            self._measure(rows[~new])
 
     def farthest(self) -> int:
         """Return the image that is farthest from its nearest centre, the first of several; or -1.
@@ -114,7 +114,7 @@ class Distances:
                 self.measure_all()
                 self._drawn_by = np.maximum(self.bound, 0)
                 self._total = np.cumsum(self._drawn_by, dtype=np.float64)
-                self._left = REJECTED
+                self._left = max(REJECTED, len(self.bound) // PER_DRAW)
             if not self._total[-1] > 0:
                 self._left = 0
                 return -1
