@@ -94,7 +94,12 @@ def commands(path):
 def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of other processes, in this folder
     found = list(commands(path))
-    few = {"docs/distributed.md": 1, "docs/report.md": 6, "docs/label-issues.md": 5}
+    few = {
+        "docs/distributed.md": 1,
+        "docs/report.md": 6,
+        "docs/label-issues.md": 5,
+        "docs/active-learning.md": 4,
+    }
     assert len(found) >= few.get(path, 7)
     for words in found:
         assert words[0] == "icehouse"
@@ -149,6 +154,21 @@ def test_python_about_label_issues_runs_after_its_commands(workplace, monkeypatc
     test_commands_run_as_they_stand(workplace, "docs/label-issues.md", monkeypatch, capsys)
     [block] = blocks((ROOT / "docs" / "label-issues.md").read_text(), "python")
     exec(compile(block, "label-issues.md", "exec"), {})
+
+
+def test_python_about_active_learning_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/active-learning.md", monkeypatch, capsys)
+    assert (workplace / "replayed" / "simulate.png").exists()
+    [block] = blocks((ROOT / "docs" / "active-learning.md").read_text(), "python")
+    exec(compile(block, "active-learning.md", "exec"), {})
+    assert "would change the head" in capsys.readouterr().out
+
+
+def test_strategies_of_the_documentation_are_those_of_the_code():
+    from icehouse.review.strategies import STRATEGIES
+
+    table = (ROOT / "docs/active-learning.md").read_text()
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.M)) == set(STRATEGIES)
 
 
 def test_make_targets_of_the_readme_exist():

@@ -47,9 +47,9 @@ SURFACE = {
         "list_source", "part", "read_again", "read_ahead", "read_file", "select",
     ],
     "icehouse.heads": [
-        "BALANCES", "KINDS", "Calibration", "CompareOptions", "Comparison", "Conformal",
-        "Contender", "Curves", "Difference", "Familiarity", "FitOptions", "Fractions", "Head",
-        "HeadCard", "HeadExport", "LabelCounts", "LabelCurve", "LabelPoint", "LabelledSet",
+        "BALANCES", "KINDS", "NEAR_DUPLICATE", "Calibration", "CompareOptions", "Comparison",
+        "Conformal", "Contender", "Curves", "Difference", "Familiarity", "FitOptions", "Fractions",
+        "Head", "HeadCard", "HeadExport", "LabelCounts", "LabelCurve", "LabelPoint", "LabelledSet",
         "LiveHead", "Metrics", "OutOfFold", "Run", "RunDiff", "RunList", "StoredHead", "Trial",
         "TuneOptions", "Tuned", "choose_head", "choose_task", "compare", "count_labels",
         "datasets_of", "diff_runs", "distances", "export_head", "find_run", "fit_calibration",
@@ -59,12 +59,13 @@ SURFACE = {
     ],
     "icehouse.heads.export": ["HeadExport", "export_head"],
     "icehouse.review": [
-        "CaptionClassifier", "Flag", "FlagReport", "FlagSettings", "Found", "History", "Imported",
-        "LabelIssue", "LabelIssueReport", "Neighbour", "Prediction", "Reason", "Step",
-        "ZeroShotAnswer", "ZeroShotOptions", "ZeroShotReport", "export_labels", "flag", "history",
-        "import_labels", "label_issues", "neighbours", "parse_captions", "predict_dataset",
-        "predict_files", "read_prompts", "read_templates", "uncertainty", "vectors_of",
-        "write_flags", "write_label_issues", "write_zero_shot", "zero_shot",
+        "CaptionClassifier", "Curve", "CurvePoint", "Flag", "FlagReport", "FlagSettings", "Found",
+        "History", "Imported", "LabelIssue", "LabelIssueReport", "Needed", "Neighbour",
+        "Prediction", "Reason", "SimulateOptions", "Simulation", "Step", "ZeroShotAnswer",
+        "ZeroShotOptions", "ZeroShotReport", "export_labels", "flag", "history", "import_labels",
+        "label_issues", "neighbours", "parse_captions", "predict_dataset", "predict_files",
+        "read_prompts", "read_templates", "simulate", "uncertainty", "vectors_of", "write_flags",
+        "write_label_issues", "write_zero_shot", "zero_shot",
     ],
     "icehouse.report.page": ["Evidence", "cautions_of", "gather", "page_of", "sentences"],
     "icehouse.report": [
@@ -74,11 +75,17 @@ SURFACE = {
         "forget_table", "fsck_table", "heads_table", "history_table", "import_lines",
         "label_counts_tables", "label_issues_table", "merge_tables", "neighbours_table", "overview",
         "overview_tables", "predictions_table", "rehearsal_table", "run_diff_tables", "run_table",
-        "runs_tables", "sets_lines", "trials_table", "write_comparison", "write_curves",
-        "write_events", "write_label_counts", "write_page", "write_reliability", "zero_shot_tables",
+        "runs_tables", "sets_lines", "simulation_tables", "trials_table", "write_comparison",
+        "write_curves", "write_events", "write_label_counts", "write_page", "write_reliability",
+        "write_simulation", "zero_shot_tables",
     ],
     "icehouse.review.exchange": [
         "History", "Imported", "Step", "export_labels", "history", "import_labels",
+    ],
+    "icehouse.review.strategies": [
+        "DEFAULT", "REASONS", "STRATEGIES", "Chosen", "Pool", "badge", "choose", "coreset",
+        "density_weighted", "disagreement", "entropy", "expected_error", "least_confidence",
+        "margin", "near_threshold", "parse_strategy", "typical",
     ],
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from ._fit import fit_head
 from ._fit_options import FitOptions
 from ._folds import OutOfFold, out_of_fold
 from ._fractions import Fractions
-from ._ground import CompareOptions, near_duplicates
+from ._ground import NEAR_DUPLICATE, CompareOptions, near_duplicates
 from ._honest import folds_of, training_set
 from ._label_counts import LabelCounts, LabelCurve, LabelPoint, count_labels
 from ._live import LiveHead
@@ -31,6 +31,7 @@ from .export import HeadExport, export_head
 __all__ = [
     "BALANCES",
     "KINDS",
+    "NEAR_DUPLICATE",
     "Calibration",
     "CompareOptions",
     "Comparison",

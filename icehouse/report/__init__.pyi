@@ -19,6 +19,8 @@ from ._progress import EmbedProgress, FitProgress
 from ._reliability import write_reliability
 from ._runs import run_diff_tables, run_table, runs_tables
 from ._sheet import contact_sheet
+from ._simulation_files import write_simulation
+from ._simulation_tables import simulation_tables
 from ._tables import (
     chosen_lines,
     counts_table,
@@ -68,6 +70,7 @@ __all__ = [
     "run_table",
     "runs_tables",
     "sets_lines",
+    "simulation_tables",
     "trials_table",
     "write_comparison",
     "write_curves",
@@ -75,5 +78,6 @@ __all__ = [
     "write_label_counts",
     "write_page",
     "write_reliability",
+    "write_simulation",
     "zero_shot_tables",
 ]

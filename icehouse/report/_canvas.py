@@ -38,6 +38,13 @@ class Canvas:
         scaled = [_scaled(point) for point in points]
         self._pen.line(scaled, fill=colour, width=round(width * DRAWN), joint="curve")
 
+    def area(self, points: Sequence[Point], colour: str, strength: float) -> None:
+        """Lay a colour over the inside of a polygon; strength 1 hides what is below."""
+        mask = Image.new("L", self._image.size)
+        inside = [_scaled(point) for point in points]
+        ImageDraw.Draw(mask).polygon(inside, fill=round(255 * strength))
+        self._image.paste(Image.new("RGB", mask.size, colour), (0, 0), mask)
+
     def mark(
         self, at: Point, shape: Sequence[Point] | None, radius: float, colour: str, filled: bool
     ) -> None:

@@ -9,6 +9,9 @@ from ._prompts import parse_captions, read_prompts, read_templates
 from ._query import Found, vectors_of
 from ._reasons import FlagSettings, Reason, uncertainty
 from ._records import Flag, FlagReport
+from ._saving import Needed
+from ._simulate import simulate
+from ._simulation import Curve, CurvePoint, SimulateOptions, Simulation
 from ._write import write_flags
 from ._write_issues import write_label_issues
 from ._write_zero_shot import write_zero_shot
@@ -18,6 +21,8 @@ from .exchange import History, Imported, Step, export_labels, history, import_la
 
 __all__ = [
     "CaptionClassifier",
+    "Curve",
+    "CurvePoint",
     "Flag",
     "FlagReport",
     "FlagSettings",
@@ -26,9 +31,12 @@ __all__ = [
     "Imported",
     "LabelIssue",
     "LabelIssueReport",
+    "Needed",
     "Neighbour",
     "Prediction",
     "Reason",
+    "SimulateOptions",
+    "Simulation",
     "Step",
     "ZeroShotAnswer",
     "ZeroShotOptions",
@@ -44,6 +52,7 @@ __all__ = [
     "predict_files",
     "read_prompts",
     "read_templates",
+    "simulate",
     "uncertainty",
     "vectors_of",
     "write_flags",
