@@ -36,6 +36,26 @@ def history_of(
     show([found], json_lines, *history_table(found))
 
 
+@labels_app.command("task")
+def make_task(
+    store: StorePath,
+    name: Annotated[str, typer.Argument(help="Of the task.")],
+    classes: Annotated[str, typer.Option(metavar="A,B", help="Classes that it has or gets.")] = "",
+    multi: Annotated[bool, typer.Option("--multi", help="Any number of labels an image.")] = False,
+    labels: LabelsUrl = None,
+    json_lines: Json = False,
+) -> None:
+    """Make a task, or add classes to one; no image need have a label."""
+    from icehouse.store import Store, check_name
+
+    opened = Store.open(store, labels)
+    named = [word.strip() for word in classes.split(",") if word.strip()]
+    kind = "multi" if multi else "single"
+    opened.labels.ensure_task(check_name("task", name), kind, named)
+    task = opened.labels.task(name)
+    show([task], json_lines, f"task {task.name}, {task.kind}: {', '.join(task.classes) or 'none'}")
+
+
 @labels_app.command("export")
 def export_to(
     store: StorePath,

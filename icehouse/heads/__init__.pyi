@@ -3,7 +3,7 @@
 from ._balance import BALANCES
 from ._base import Head
 from ._calibration import Calibration, fit_calibration
-from ._card import HeadCard, list_heads, read_heads
+from ._card import HeadCard, head_names, list_heads, read_heads
 from ._compare import Comparison, Contender, compare
 from ._conformal import Conformal
 from ._curves import Curves, load_curves
@@ -72,6 +72,7 @@ __all__ = [
     "fit_head",
     "fit_temperature",
     "folds_of",
+    "head_names",
     "list_heads",
     "list_runs",
     "load_curves",

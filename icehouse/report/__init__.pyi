@@ -16,6 +16,7 @@ from ._overview import (
     overview,
 )
 from ._progress import EmbedProgress, FitProgress
+from ._queue import new_queue_tables, queue_state_tables, queues_table
 from ._reliability import write_reliability
 from ._runs import run_diff_tables, run_table, runs_tables
 from ._sheet import contact_sheet
@@ -62,9 +63,12 @@ __all__ = [
     "label_issues_table",
     "merge_tables",
     "neighbours_table",
+    "new_queue_tables",
     "overview",
     "overview_tables",
     "predictions_table",
+    "queue_state_tables",
+    "queues_table",
     "rehearsal_table",
     "run_diff_tables",
     "run_table",

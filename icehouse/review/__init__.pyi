@@ -1,5 +1,6 @@
 """Review: what a person should look at next, and what it looks like around there."""
 
+from ._agreement import Agreement, Pair, agreement, krippendorff_alpha
 from ._flag import flag
 from ._issue_records import LabelIssue, LabelIssueReport
 from ._label_issues import label_issues
@@ -7,6 +8,8 @@ from ._neighbours import Neighbour, neighbours
 from ._predict import Prediction, predict_dataset, predict_files
 from ._prompts import parse_captions, read_prompts, read_templates
 from ._query import Found, vectors_of
+from ._queue import NewQueue, QueueOptions, queue
+from ._queue_state import QueueState, ReviewerState, queue_state
 from ._reasons import FlagSettings, Reason, uncertainty
 from ._records import Flag, FlagReport
 from ._saving import Needed
@@ -20,6 +23,7 @@ from ._zero_shot_report import ZeroShotAnswer, ZeroShotReport
 from .exchange import History, Imported, Step, export_labels, history, import_labels
 
 __all__ = [
+    "Agreement",
     "CaptionClassifier",
     "Curve",
     "CurvePoint",
@@ -33,23 +37,32 @@ __all__ = [
     "LabelIssueReport",
     "Needed",
     "Neighbour",
+    "NewQueue",
+    "Pair",
     "Prediction",
+    "QueueOptions",
+    "QueueState",
     "Reason",
+    "ReviewerState",
     "SimulateOptions",
     "Simulation",
     "Step",
     "ZeroShotAnswer",
     "ZeroShotOptions",
     "ZeroShotReport",
+    "agreement",
     "export_labels",
     "flag",
     "history",
     "import_labels",
+    "krippendorff_alpha",
     "label_issues",
     "neighbours",
     "parse_captions",
     "predict_dataset",
     "predict_files",
+    "queue",
+    "queue_state",
     "read_prompts",
     "read_templates",
     "simulate",

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import UsageError
-from icehouse.heads import StoredHead, datasets_of, folds_of, list_heads, load_head
+from icehouse.heads import StoredHead, datasets_of, folds_of
 from icehouse.review import _reasons
 from icehouse.review._beyond import sets_of, unfamiliar
+from icehouse.review._committee import committee_of
 from icehouse.review._honest import honest_proba
-from icehouse.review._judged import Judged, indicator, judge
+from icehouse.review._judged import Judged, indicator, judge, sure_of
 from icehouse.review._neighbours import Neighbour, near_labelled
 from icehouse.review._reasons import FlagSettings, Reason
 from icehouse.review._records import Flag, FlagReport
@@ -74,7 +75,7 @@ def flag(
         raise UsageError(f"flags are ordered by {DOUBT} or {AMBIGUITY}, not by {order!r}")
     settings = settings or FlagSettings()
     images = judge(store, stored, folds)
-    others = _committee(store, stored, committee)
+    others = committee_of(store, stored, committee)
     votes = _votes(store, others, images, stored, folds)
     found = near_labelled(store, stored, images.features, settings.neighbours)
     reasons = _all_reasons(stored, images, votes, found.shares, settings)
@@ -108,25 +109,6 @@ def flag(
         counts={reason.name: counts[reason.name] for reason in reasons},
         committee=tuple(other.card.name for other in others),
     )
-
-
-def _committee(store: Store, stored: StoredHead, names: Sequence[str] | None) -> list[StoredHead]:
-    card = stored.card
-    if names is None:
-        names = [
-            other.name
-            for other in list_heads(store, card.task)
-            if other.encoder_id == card.encoder_id
-            and other.classes == card.classes
-            and other.name != card.name
-            and not other.members  # it has no opinion but those of the others
-        ]
-    elif card.name in names:
-        raise UsageError(
-            f"head {card.name!r} is the one that is asked, and would agree with itself: name "
-            "other heads with --committee, or none for all others"
-        )
-    return [load_head(store, card.task, name) for name in names]
 
 
 def _votes(
@@ -178,8 +160,7 @@ def _make_flag(
 ) -> Flag:
     place = places[images.ids[row].tobytes()]
     proba, answer = images.proba[row], images.answered[row]
-    as_answered = np.where(answer == 1, proba, 1 - proba)
-    sure = as_answered.min() if stored.head.multi_label_ else (proba * answer).sum()
+    sure = sure_of(stored, proba[None], answer[None])[0]
     given = tuple(stored.classes[images.given[row] == 1].tolist())
     return Flag(
         image_id=place.image_id.hex(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,3 +78,12 @@ def indicator(stored: StoredHead, labels: npt.NDArray[np.generic]) -> npt.NDArra
     if labels.ndim == 2:
         return labels.astype(np.int64)
     return (labels[:, None] == stored.classes).astype(np.int64)
+
+
+def sure_of(
+    stored: StoredHead, proba: npt.NDArray[np.floating[Any]], answered: npt.NDArray[np.int64]
+) -> npt.NDArray[np.floating[Any]]:
+    """Return the probability of answers, shape (n,); in multi-label of the least sure label."""
+    if stored.head.multi_label_:
+        return np.asarray(np.where(answered == 1, proba, 1 - proba).min(axis=1))
+    return np.asarray((proba * answered).sum(axis=1))

@@ -18,7 +18,7 @@ from ._joint_features import parts_of
 from ._label_events import LabelEvent, Task, in_force_of
 from ._labels import LabelLog
 from ._merge import Conflict, Merged, merge_labels
-from ._queue_records import Answer, Queue, QueueItem, Recorded
+from ._queue_records import Answer, Given, Queue, QueueItem, Recorded
 from ._queues import LEASE_SECONDS, Queues
 from ._range_file import RangeFile
 from ._reviews import Review, read_reviews
@@ -40,6 +40,7 @@ __all__ = [
     "Files",
     "Finding",
     "FsckReport",
+    "Given",
     "IdArray",
     "LabelEvent",
     "LabelLog",

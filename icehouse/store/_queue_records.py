@@ -112,3 +112,27 @@ class Recorded:
     review: int
     again: bool
     others: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer as it stands.
+
+    Attributes
+    ----------
+    image_id : bytes
+    reviewer : str
+    outcome : {"label", "skip", "unsure"}
+    labels : tuple of str
+    time : float
+        Seconds since 1970, UTC.
+    seconds : float or None
+        That it took.
+    """
+
+    image_id: bytes
+    reviewer: str
+    outcome: str
+    labels: tuple[str, ...]
+    time: float
+    seconds: float | None

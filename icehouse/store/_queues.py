@@ -15,9 +15,11 @@ import sqlalchemy as sa
 
 from icehouse.errors import LookupFailed, UsageError
 from icehouse.store._answers import record, take_back
+from icehouse.store._label_events import labels_of
+from icehouse.store._label_tables import EVENTS
 from icehouse.store._labels import LabelLog
-from icehouse.store._queue_records import Answer, Queue, QueueItem, Recorded
-from icehouse.store._queue_tables import ANSWERS, ITEMS, LEASES, QUEUE_METADATA, QUEUES
+from icehouse.store._queue_records import Answer, Given, Queue, QueueItem, Recorded
+from icehouse.store._queue_tables import ANSWERS, ITEMS, LEASES, QUEUE_METADATA, QUEUES, REVIEWS
 
 LEASE_SECONDS = 300.0
 
@@ -161,6 +163,40 @@ class Queues:
         task = self._log.task(queue.task)
         with self._database.write() as db:
             return [record(db, queue, task, reviewer, each, self._clock()) for each in answers]
+
+    def given(self, number: int) -> list[Given]:
+        """Return what reviewers have answered and did not take back, in its order."""
+        query = (
+            sa.select(ANSWERS, REVIEWS.c.time, REVIEWS.c.seconds, EVENTS.c.labels)
+            .join(REVIEWS, REVIEWS.c.id == ANSWERS.c.review)
+            .outerjoin(EVENTS, EVENTS.c.seq == REVIEWS.c.event)
+            .where(ANSWERS.c.queue == number)
+            .order_by(ANSWERS.c.review)
+        )
+        with self._database.read() as db:
+            rows = db.execute(query).all()
+        return [
+            Given(
+                bytes(row.image_id),
+                row.reviewer,
+                row.outcome,
+                labels_of(row.labels) if row.labels else (),
+                row.time,
+                row.seconds,
+            )
+            for row in rows
+        ]
+
+    def counts(self, number: int) -> tuple[int, int, int]:
+        """Return how many images a queue has, how many lack answers, and how many are leased."""
+        here = ITEMS.c.queue == number
+        leased = sa.select(sa.func.count()).where(
+            LEASES.c.queue == number, LEASES.c.until > self._clock()
+        )
+        with self._database.read() as db:
+            images = db.scalar(sa.select(sa.func.count()).where(here))
+            lack = db.scalar(sa.select(sa.func.count()).where(here, ITEMS.c.lacks > 0))
+            return images or 0, lack or 0, db.scalar(leased) or 0
 
     def undo(self, number: int, reviewer: str, token: str) -> bytes | None:
         """Take back the last answer of a reviewer, and give them its image again.

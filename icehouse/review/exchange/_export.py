@@ -6,11 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from icehouse.errors import UsageError
 from icehouse.heads import StoredHead
-from icehouse.review._judged import judge
+from icehouse.review._judged import judge, sure_of
 from icehouse.review.exchange._label_studio import Guess, config, task_of
 from icehouse.review.exchange._statements import Statement, as_row
 from icehouse.review.exchange._tables import write_rows
@@ -88,12 +86,10 @@ def export_labels(
 def _guesses(store: Store, stored: StoredHead) -> dict[bytes, Guess]:
     judged = judge(store, stored, FOLDS)
     head = f"{stored.card.name} {stored.card.weights_sha256[:7]}"
-    sure = np.where(judged.answered == 1, judged.proba, 1 - judged.proba)
-    if not stored.head.multi_label_:
-        sure = (judged.proba * judged.answered).sum(axis=1, keepdims=True)
+    sure = sure_of(stored, judged.proba, judged.answered)
     return {
         image.tobytes(): Guess(tuple(stored.classes[answer == 1].tolist()), float(p), head)
-        for image, answer, p in zip(judged.ids, judged.answered, sure.min(axis=1), strict=True)
+        for image, answer, p in zip(judged.ids, judged.answered, sure, strict=True)
     }
 
 
