@@ -72,7 +72,11 @@ def simulate(
         notes.append("there is no test split: measured on the validation split")
     curves: list[Curve] = []
     with one_torch_thread(), threadpool_limits(1):
-        for number, kind in enumerate(dict.fromkeys(options.heads)):
+        kinds = tuple(dict.fromkeys(options.heads))
+        for number, kind in enumerate(kinds):
+            if progress:
+                each = len(strategies) * options.seeds
+                progress(number * each, len(kinds) * each, f"{kind}, all labels")
             replays, note = _prepare(known, kind, options)
             notes += [note] if note else []
             accuracy = _run(replays, strategies, options, progress, number)

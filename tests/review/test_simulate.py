@@ -154,8 +154,8 @@ def test_strategies_are_replayed_beside_random(things, known):
     assert [need.share for need in found.curves[0].needed] == [0.9, 0.95]
     drawn = next(curve for curve in found.curves if curve.strategy == "random")
     assert all(need.saving is None for need in drawn.needed)
-    assert len(calls) == 9
-    assert calls[0][:2] == (0, 9)
+    assert calls[0] == (0, 9, "logistic, all labels")
+    assert [call[:2] for call in calls[1:]] == [(done, 9) for done in range(9)]
 
 
 def test_processes_change_no_number(things):
