@@ -8,6 +8,7 @@ from ._events import check_events, write_events
 from ._export import export_table
 from ._label_issues import label_issues_table
 from ._label_log import history_table, import_lines, merge_tables
+from ._look_again import look_again
 from ._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -61,6 +62,7 @@ __all__ = [
     "import_lines",
     "label_counts_tables",
     "label_issues_table",
+    "look_again",
     "merge_tables",
     "neighbours_table",
     "new_queue_tables",

@@ -2,13 +2,15 @@
 
 from ._agreement import Agreement, Pair, agreement, krippendorff_alpha
 from ._flag import flag
+from ._honest import honest_proba
 from ._issue_records import LabelIssue, LabelIssueReport
 from ._label_issues import label_issues
 from ._neighbours import Neighbour, neighbours
 from ._predict import Prediction, predict_dataset, predict_files
 from ._prompts import parse_captions, read_prompts, read_templates
 from ._query import Found, vectors_of
-from ._queue import NewQueue, QueueOptions, queue
+from ._queue import NewQueue, QueueOptions, Ranked, queue, rank
+from ._queue_pool import in_scope
 from ._queue_state import QueueState, ReviewerState, queue_state
 from ._reasons import FlagSettings, Reason, uncertainty
 from ._records import Flag, FlagReport
@@ -42,6 +44,7 @@ __all__ = [
     "Prediction",
     "QueueOptions",
     "QueueState",
+    "Ranked",
     "Reason",
     "ReviewerState",
     "SimulateOptions",
@@ -54,7 +57,9 @@ __all__ = [
     "export_labels",
     "flag",
     "history",
+    "honest_proba",
     "import_labels",
+    "in_scope",
     "krippendorff_alpha",
     "label_issues",
     "neighbours",
@@ -63,6 +68,7 @@ __all__ = [
     "predict_files",
     "queue",
     "queue_state",
+    "rank",
     "read_prompts",
     "read_templates",
     "simulate",

@@ -16,6 +16,7 @@ from ._ids import (
 )
 from ._joint_features import parts_of
 from ._label_events import LabelEvent, Task, in_force_of
+from ._label_state import LabelState
 from ._labels import LabelLog
 from ._merge import Conflict, Merged, merge_labels
 from ._queue_records import Answer, Given, Queue, QueueItem, Recorded
@@ -44,6 +45,7 @@ __all__ = [
     "IdArray",
     "LabelEvent",
     "LabelLog",
+    "LabelState",
     "Merged",
     "Oblivion",
     "Place",

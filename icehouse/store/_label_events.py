@@ -61,10 +61,16 @@ class LabelEvent:
     undoes: int | None
 
 
-def read_events(db: sa.Connection, task: str) -> list[LabelEvent]:
-    """Return the events of a task in the order in which they were appended."""
+def read_events(
+    db: sa.Connection, task: str, *, after: int = 0, image_id: bytes | None = None
+) -> list[LabelEvent]:
+    """Return the events of a task, or of one image in it, in the order of their numbers."""
     columns = [EVENTS.c[each.name] for each in fields(LabelEvent)]
     query = sa.select(*columns).where(EVENTS.c.task == task).order_by(EVENTS.c.seq)
+    if after:
+        query = query.where(EVENTS.c.seq > after)
+    if image_id is not None:
+        query = query.where(EVENTS.c.image_id == image_id)
     return [
         LabelEvent(seq, bytes(image), None if labels is None else labels_of(labels), *rest)
         for seq, image, labels, *rest in db.execute(query)

@@ -1,0 +1,211 @@
+"""The desk at which people review a queue: what the page asks for, whoever asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from icehouse.errors import IcehouseError, UsageError
+from icehouse.heads import HeadCard, load_head
+from icehouse.review import queue_state
+from icehouse.service._images import Images
+from icehouse.service._refit import fit_again, rank_again
+from icehouse.service._view import Near, View
+from icehouse.store import Answer, LabelEvent, LabelState, QueueItem, Queues, Recorded, Store
+
+
+@dataclass(frozen=True)
+class DeskOptions:
+    """How a desk works.
+
+    Attributes
+    ----------
+    refit_every : int
+        Labels after which the head is fitted again; 0 for only when asked.
+    lease_seconds : float
+    """
+
+    refit_every: int = 25
+    lease_seconds: float = 300.0
+
+
+@dataclass
+class Refit:
+    """How the fits of a desk have gone.
+
+    Attributes
+    ----------
+    running : bool
+    points : list of dict
+        After each fit: labels in force, accuracy, on which split, seconds.
+    error : str or None
+        Of the last one.
+    """
+
+    running: bool = False
+    points: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
+
+
+class Desk:
+    """A queue, its head, and the labels as they change.
+
+    Parameters
+    ----------
+    store : Store
+    number : int
+        Of the queue.
+    options : DeskOptions, optional
+
+    Raises
+    ------
+    LookupFailed
+        No such queue.
+    """
+
+    def __init__(self, store: Store, number: int, options: DeskOptions | None = None) -> None:
+        self.store = store
+        self.options = options or DeskOptions()
+        self.queues = Queues(store.labels)
+        self.queue = self.queues.queue(number)
+        self.task = store.labels.task(self.queue.task)
+        self.images = Images(store)
+        self.refit = Refit()
+        self._labels = LabelState(store.labels, self.task.name)
+        self._lock = threading.Lock()
+        self._since = 0
+        head = self.queue.settings.get("head")
+        stored = load_head(store, self.task.name, head) if head else None
+        self._view = View(store, self.task.name, self.queue.settings["encoder_id"], stored)
+        if stored is not None:
+            self.refit.points.append(self._point(stored.card))
+
+    # What the page shows.
+
+    def about(self) -> dict[str, Any]:
+        """Return what does not change from image to image."""
+        task = self.store.labels.task(self.task.name)
+        return {
+            "task": task.name,
+            "kind": task.kind,
+            "classes": list(task.classes),
+            "queue": self.queue.id,
+            "strategy": self.queue.strategy,
+            "head": self.queue.settings.get("head"),
+            "refit_every": self.options.refit_every,
+        }
+
+    def next(self, reviewer: str, count: int) -> list[dict[str, Any]]:
+        """Give a reviewer the next images, with all that the page shows of each.
+
+        What was forgotten meanwhile is passed over.
+        """
+        given = self.queues.lease(self.queue.id, reviewer, count, self.options.lease_seconds)
+        labels = self._labels.in_force()
+        return [self._card(item, labels) for item in given if item.image_id in self.images]
+
+    def state(self) -> dict[str, Any]:
+        """Return where the queue stands, who has done what, and how the head has come on."""
+        state = asdict(queue_state(self.store, self.queue.id))
+        return {**state, "refit": asdict(self.refit)}
+
+    def _card(self, item: QueueItem, labels: Mapping[bytes, LabelEvent]) -> dict[str, Any]:
+        place = self.images.place(item.image_id)
+        by_class, alike = self._view.near(item.image_id, labels)
+        event = labels.get(item.image_id)
+        return {
+            "image_id": item.image_id.hex(),
+            "key": place.key,
+            "dataset": place.dataset,
+            "why": dict(item.why),
+            "reviewers": item.reviewers,
+            "bars": self._view.bars(item.image_id),
+            "said": None if event is None else _said(event),
+            "near": {name: [_near(each) for each in some] for name, some in by_class.items()},
+            "alike": [_near(each) for each in alike],
+        }
+
+    # What people do.
+
+    def answer(self, reviewer: str, answers: Sequence[Answer]) -> list[Recorded]:
+        """Record answers, each once; see :meth:`Queues.answer`.
+
+        Raises
+        ------
+        LookupFailed
+            An image is not in the queue, or was forgotten.
+        UsageError
+            A class that the task does not have.
+        """
+        for one in answers:
+            self.images.place(one.image_id)
+        recorded = self.queues.answer(self.queue.id, reviewer, answers)
+        new = sum(not one.again for one in recorded)
+        with self._lock:
+            self._since += new
+            due = 0 < self.options.refit_every <= self._since
+        if due:
+            self.refit_soon()
+        return recorded
+
+    def undo(self, reviewer: str, token: str) -> bytes | None:
+        """Take back the last answer of a reviewer; see :meth:`Queues.undo`."""
+        return self.queues.undo(self.queue.id, reviewer, token)
+
+    def add_class(self, name: str) -> None:
+        """Add a class to the task, or raise UsageError."""
+        name = name.strip()
+        if not name:
+            raise UsageError("a class has a name; got an empty one")
+        self.store.labels.ensure_task(self.task.name, self.task.kind, [name])
+
+    # The head.
+
+    def refit_soon(self) -> bool:
+        """Begin to fit the head again, unless that is under way; return whether it was begun."""
+        with self._lock:
+            if self.refit.running or self._view.stored is None:
+                return False
+            self.refit.running, self._since = True, 0
+        threading.Thread(target=self._refit, name="refit", daemon=True).start()
+        return True
+
+    def _refit(self) -> None:
+        try:
+            assert self._view.stored is not None
+            card = fit_again(self.store, self._view.stored.card)
+            stored = load_head(self.store, card.task, card.name)
+            view = View(self.store, self.task.name, card.encoder_id, stored)
+            rank_again(self.store, self.queues, self.queue)
+            self._view = view
+            self.refit.points.append(self._point(card))
+            self.refit.error = None
+        except IcehouseError as error:  # too few images of a class, say; the head from before stays
+            self.refit.error = str(error)
+        finally:
+            self.refit.running = False
+
+    def _point(self, card: HeadCard) -> dict[str, Any]:
+        split = next(
+            (name for name in ("val", "out-of-fold", "test") if name in card.metrics), None
+        )
+        return {
+            "labels": len(self._labels.in_force()),
+            "split": split,
+            "accuracy": card.metrics[split]["top1"] if split else None,
+            "seconds": card.seconds,
+        }
+
+
+def _said(event: LabelEvent) -> dict[str, Any]:
+    return {"labels": list(event.labels or ()), "by": event.annotator, "origin": event.origin}
+
+
+def _near(near: Near) -> dict[str, Any]:
+    return {
+        "image_id": near.image_id.hex(),
+        "similarity": round(near.similarity, 4),
+        "labels": list(near.labels),
+    }

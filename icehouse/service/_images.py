@@ -1,0 +1,94 @@
+"""Pictures for the page: read again from where they came, made small, kept for a while."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+
+from PIL import Image
+
+from icehouse.embedder import decode
+from icehouse.errors import LookupFailed
+from icehouse.report import look_again
+from icehouse.store import Place, Store
+
+SIZES = (160, 320, 640, 1280)
+KEPT_BYTES = 256 * 2**20
+QUALITY = 88
+
+
+class Images:
+    """The pictures of a store.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[bytes, int], bytes] = OrderedDict()
+        self._bytes = 0
+        self._places = store.places()
+
+    def refresh(self) -> None:
+        """Look again which images there are."""
+        self._places = self._store.places()
+
+    def place(self, image_id: bytes) -> Place:
+        """Return where an image is.
+
+        Raises
+        ------
+        LookupFailed
+            The store does not have it, or no more.
+        """
+        try:
+            return self._places[image_id]
+        except KeyError:
+            raise LookupFailed(
+                f"image {image_id.hex()[:12]} is in no dataset of the store; it may have been "
+                "forgotten"
+            ) from None
+
+    def __contains__(self, image_id: bytes) -> bool:
+        return image_id in self._places
+
+    def jpeg(self, image_id: bytes, size: int) -> bytes:
+        """Return a picture as JPEG, upright, no side longer than ``size``.
+
+        Raises
+        ------
+        LookupFailed, ImageError
+            It is not there, or can no longer be read.
+        """
+        size = next((each for each in SIZES if each >= size), SIZES[-1])
+        key = image_id, size
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        place = self.place(image_id)
+        path = str(place.path) if place.path else None
+        data = _small(look_again(path, place.source, place.key), size)
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = data
+                self._bytes += len(data)
+                while self._bytes > KEPT_BYTES:
+                    self._bytes -= len(self._kept.popitem(last=False)[1])
+        return data
+
+
+def _small(data: bytes, size: int) -> bytes:
+    def enough(height: int, width: int) -> tuple[int, int]:
+        scale = min(1.0, size / max(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    image = Image.fromarray(decode(data, enough=enough))
+    image.thumbnail((size, size), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=QUALITY)
+    return out.getvalue()
