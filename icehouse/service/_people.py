@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from icehouse.errors import UsageError
 
@@ -65,7 +66,7 @@ class People:
     def who(self, token: str | None, name: str | None) -> Person | None:
         """Return who has sent a token, or a name where nobody needs one; None for a stranger."""
         if self.anybody:
-            given = (name or "").strip()[:NAME_LENGTH]
+            given = unquote(name or "").strip()[:NAME_LENGTH]
             return Person(given or "anonymous", OWNER)
         digest = _digest(token or "")
         for known, person in self._known.items():

@@ -1,0 +1,108 @@
+// What is asked of the server. An answer is kept here until the server has said that it is saved, and
+// is sent again as it is: the server knows it by its token.
+
+const WAITS = [500, 1000, 2000, 4000, 8000];
+
+export class Refused extends Error {}
+
+export class Desk {
+  constructor(changed) {
+    this.changed = changed;
+    const given = new URLSearchParams(location.search).get("token");
+    if (given) {
+      sessionStorage.setItem("icehouse-token", given);
+      history.replaceState(null, "", location.pathname);
+    }
+    this.token = sessionStorage.getItem("icehouse-token");
+    this.name = localStorage.getItem("icehouse-name") || "";
+    this.outbox = [];
+    this.sending = false;
+    this.tries = 0;
+    this.pictures = new Map();
+  }
+
+  headers() {
+    const headers = { "Content-Type": "application/json" };
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    if (this.name) headers["X-Reviewer"] = encodeURIComponent(this.name);
+    return headers;
+  }
+
+  async call(path, body) {
+    const options = { headers: this.headers() };
+    if (body !== undefined) Object.assign(options, { method: "POST", body: JSON.stringify(body) });
+    const response = await fetch(path, options);
+    if (response.ok) return response.json();
+    const said = await response.json().catch(() => ({}));
+    const words = typeof said.detail === "string" ? said.detail : `the server answers ${response.status}`;
+    if (response.status >= 500 || response.status === 429) throw new Error(words);
+    throw new Refused(words);
+  }
+
+  async open() {
+    this.about = await this.call("v1/review");
+    this.key = `icehouse-outbox-${this.about.task}-${this.about.queue}`;
+    this.outbox = JSON.parse(localStorage.getItem(this.key) || "[]");
+    return this.about;
+  }
+
+  // Answers and their undoing leave in the order in which they were made.
+  send(step) {
+    this.outbox.push(step);
+    this.keep();
+    this.flush();
+  }
+
+  keep() {
+    localStorage.setItem(this.key, JSON.stringify(this.outbox));
+    this.changed(this.outbox.length, this.tries);
+  }
+
+  async flush() {
+    if (this.sending) return;
+    this.sending = true;
+    while (this.outbox.length) {
+      const step = this.outbox[0];
+      try {
+        const said = await this.call(step.path, step.body);
+        this.tries = 0;
+        this.outbox.shift();
+        this.keep();
+        if (this.saved) this.saved(step, said);
+      } catch (error) {
+        if (error instanceof Refused) {
+          this.outbox.shift();
+          this.keep();
+          if (this.refused) this.refused(step, error.message);
+          continue;
+        }
+        this.tries += 1;
+        this.changed(this.outbox.length, this.tries);
+        await new Promise((done) => setTimeout(done, WAITS[Math.min(this.tries, WAITS.length) - 1]));
+      }
+    }
+    this.sending = false;
+    this.changed(0, 0);
+  }
+
+  // A picture as the address of bytes that are here: it is shown without waiting.
+  picture(image, size) {
+    const path = `v1/images/${image}/picture?size=${size}`;
+    if (!this.pictures.has(path)) {
+      const coming = fetch(path, { headers: this.headers() })
+        .then((response) => (response.ok ? response.blob() : Promise.reject(new Error("no picture"))))
+        .then((blob) => URL.createObjectURL(blob));
+      coming.catch(() => this.pictures.delete(path));
+      this.pictures.set(path, coming);
+      if (this.pictures.size > 400) {
+        const [old, address] = this.pictures.entries().next().value;
+        this.pictures.delete(old);
+        address.then((text) => URL.revokeObjectURL(text), () => {});
+      }
+    }
+    return this.pictures.get(path);
+  }
+}
+
+export const token = () => crypto.randomUUID?.() ??
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");

@@ -1,0 +1,303 @@
+// The page: one image after another, or a grid of them, all by keys.
+import { Desk, token } from "./desk.js";
+import { Grid } from "./grid.js";
+import { drawTeam } from "./team.js";
+
+const $ = (id) => document.getElementById(id);
+const AHEAD = 8;
+const RESERVED = { s: "skip", x: "unsure", u: "undo", n: "new-class", m: "note", g: "to-grid", r: "refit", "?": "help", "/": "find" };
+const LETTERS = [..."123456789", ..."abcdefhijklopqtvwyz"];
+const WORDS = { skip: "skipped", unsure: "cannot tell" };
+
+const items = [];      // that are ours to answer, the present one first
+const done = [];       // answered since the page was opened, for undo
+let note = null, chosen = new Set(), since = performance.now(), dry = false, fetching = null;
+
+const desk = new Desk((waiting, tries) => {
+  const saved = $("saved");
+  saved.className = waiting ? (tries > 1 ? "lost" : "waiting") : "";
+  saved.textContent = !waiting ? "all saved"
+    : tries > 1 ? `no answer from the server: ${waiting} kept here` : `saving ${waiting}`;
+});
+desk.saved = (step, said) => {
+  document.dispatchEvent(new CustomEvent("saved", { detail: step }));
+  for (const one of said.recorded || [])
+    for (const [who, labels] of one.others) say(`${who} says ${labels.join(", ")} of the same image`);
+};
+desk.refused = (step, words) => say(`Not saved: ${words}`);
+const grid = new Grid(desk, $("cells"), $("chosen"));
+
+function say(words) {
+  $("message").textContent = words;
+  $("message").hidden = !words;
+  if (words) setTimeout(() => { if ($("message").textContent === words) $("message").hidden = true; }, 8000);
+}
+
+async function fill() {
+  if (fetching) return fetching;
+  const want = grid.open ? 24 : AHEAD;
+  if (items.length >= want) return undefined;
+  fetching = (async () => {
+    const waiting = new Set(desk.outbox.flatMap((step) => (step.body.answers || []).map((a) => a.image_id)));
+    const said = await desk.call("v1/review/next", { count: want + waiting.size });
+    const here = new Set(items.map((item) => item.image_id));
+    const fresh = said.items.filter((item) => !here.has(item.image_id) && !waiting.has(item.image_id)
+      && !done.some((each) => each.item.image_id === item.image_id));
+    items.push(...fresh);
+    dry = fresh.length === 0;
+    for (const item of fresh) desk.picture(item.image_id, 1280).catch(() => {});
+  })();
+  try { await fetching; } catch (error) { say(error.message); } finally { fetching = null; }
+  return undefined;
+}
+
+async function show() {
+  const item = items[0];
+  $("grid").hidden = !grid.open;
+  $("single").hidden = grid.open || !item;
+  $("end").hidden = grid.open || Boolean(item) || !dry;
+  if (grid.open) return grid.show(items);
+  if (!item) return undefined;
+  since = performance.now();
+  note = null;
+  chosen = new Set();
+  $("noted").hidden = true;
+  $("caption").textContent = `${item.key}  ·  ${item.dataset}  ·  ${item.image_id.slice(0, 12)}`;
+  $("picture").alt = item.key;
+  drawWhy(item);
+  drawClasses(item);
+  drawNear(item);
+  try {
+    const address = await desk.picture(item.image_id, 1280);
+    if (items[0] !== item) return undefined;
+    $("picture").src = address;
+    await $("picture").decode();
+    requestAnimationFrame(() => requestAnimationFrame(() =>
+      document.dispatchEvent(new CustomEvent("painted", { detail: item.image_id }))));
+  } catch (error) {
+    say(`${item.key} cannot be shown: ${error.message}`);
+  }
+  return undefined;
+}
+
+function drawWhy(item) {
+  const { why, said } = item;
+  const words = [];
+  if (why.reason) words.push(`${why.reason[0].toUpperCase()}${why.reason.slice(1)}.`);
+  if (why.predicted) words.push(`${why.head} said ${why.predicted.join(", ") || "no label"} (${why.probability.toFixed(2)}).`);
+  if (said) words.push(`Labelled ${said.labels.join(", ") || "with nothing"} by ${said.by}.`);
+  if (item.reviewers > 1) words.push(`${item.reviewers} people are asked.`);
+  $("why").textContent = words.join(" ");
+}
+
+function keyOf(place) { return LETTERS[place] || ""; }
+
+function drawClasses(item) {
+  const p = new Map(item.bars);
+  const rows = desk.about.classes.map((name, place) => {
+    const row = document.createElement("li");
+    const button = document.createElement("button");
+    const value = p.get(name);
+    if (item.said?.labels.includes(name)) button.className = "said";
+    button.innerHTML = "<kbd></kbd><span class=name></span><span class=bar><i></i></span><span class=p></span>";
+    const [key, label, bar, number] = button.children;
+    key.textContent = keyOf(place);
+    key.hidden = !keyOf(place);
+    label.textContent = name;
+    bar.firstChild.style.width = `${100 * (value || 0)}%`;
+    number.textContent = value === undefined ? "" : value.toFixed(2);
+    button.setAttribute("aria-label", value === undefined ? name : `${name}, probability ${value.toFixed(2)}`);
+    if (several()) button.setAttribute("aria-pressed", String(chosen.has(name)));
+    button.onclick = () => pick(name);
+    row.append(button);
+    return row;
+  });
+  $("classes").replaceChildren(...rows);
+  $("confirm").hidden = !several();
+}
+
+function strip(name, some) {
+  const row = document.createElement("div");
+  row.className = "row";
+  const title = document.createElement("b");
+  title.textContent = name;
+  const pictures = document.createElement("div");
+  for (const near of some) {
+    const image = new Image();
+    image.alt = `${near.labels.join(", ") || "no label"}, cosine ${near.similarity.toFixed(2)}`;
+    image.title = image.alt;
+    desk.picture(near.image_id, 160).then((address) => { image.src = address; }, () => {});
+    pictures.append(image);
+  }
+  row.append(title, pictures);
+  return row;
+}
+
+function drawNear(item) {
+  $("near").replaceChildren(...Object.entries(item.near).map(([name, some]) => strip(name, some)));
+  $("alike").hidden = !item.alike.length;
+  $("alike").replaceChildren(...(item.alike.length ? [strip("nearly the same", item.alike)] : []));
+}
+
+const several = () => desk.about.kind === "multi";
+
+function pick(name) {
+  if (grid.open) return label(grid.take(), [name]);
+  if (!several()) return label(items.slice(0, 1), [name]);
+  if (!chosen.delete(name)) chosen.add(name);
+  drawClasses(items[0]);
+  return undefined;
+}
+
+function label(some, labels) { answer(some, "label", labels); }
+
+function answer(some, outcome, labels = []) {
+  if (!some.length) return say(grid.open ? "Choose images first: click, drag, or Shift with arrows." : "");
+  const seconds = (performance.now() - since) / 1000 / some.length;
+  const answers = some.map((item) => ({ token: token(), image_id: item.image_id, outcome, labels, note, seconds }));
+  desk.send({ path: "v1/review/answers", body: { answers } });
+  for (const item of some) {
+    done.push({ item, what: labels.join(", ") || WORDS[outcome] });
+    items.splice(items.indexOf(item), 1);
+  }
+  show();
+  fill().then(() => { if (!$("single").hidden || items.length <= some.length) refresh(); });
+  look();
+  return undefined;
+}
+
+// After images have come: show them where nothing was to be seen.
+function refresh() {
+  if (grid.open) grid.show(items);
+  else if ($("single").hidden || !items.length) show();
+}
+
+async function undo() {
+  const last = done.pop();
+  if (last) items.unshift(last.item);
+  desk.send({ path: "v1/review/undo", body: { token: token() } });
+  say("");
+  if (last) return show();
+  return document.addEventListener("saved", async () => { items.length = 0; await fill(); show(); }, { once: true });
+}
+
+function ask(words, known = []) {
+  $("asked").textContent = words;
+  $("given").value = "";
+  $("known").replaceChildren(...known.map((name) => Object.assign(document.createElement("option"), { value: name })));
+  $("ask").returnValue = "";
+  $("ask").showModal();
+  return new Promise((done) => {
+    $("ask").onclose = () => done($("ask").returnValue === "ok" ? $("given").value.trim() : "");
+  });
+}
+
+const actions = {
+  skip: () => answer(grid.open ? grid.take() : items.slice(0, 1), "skip"),
+  unsure: () => answer(grid.open ? grid.take() : items.slice(0, 1), "unsure"),
+  undo,
+  "new-class": async () => {
+    const name = await ask("Name of the new class");
+    if (!name) return;
+    try {
+      desk.about.classes = (await desk.call("v1/review/classes", { name })).classes;
+      if (items[0]) drawClasses(items[0]);
+      keys();
+    } catch (error) { say(error.message); }
+  },
+  note: async () => {
+    note = (await ask("Note, kept with your answer to this image")) || null;
+    $("noted").textContent = note ? `Note: ${note}` : "";
+    $("noted").hidden = !note;
+  },
+  find: async () => {
+    const text = (await ask("Class", desk.about.classes)).toLowerCase();
+    const found = desk.about.classes.filter((name) => name.toLowerCase().includes(text));
+    const exact = desk.about.classes.find((name) => name.toLowerCase() === text);
+    if (!text) return;
+    if (exact || found.length === 1) pick(exact || found[0]);
+    else say(found.length ? `Several classes: ${found.slice(0, 6).join(", ")}` : `No class has ${text} in its name`);
+  },
+  "to-grid": async () => {
+    grid.open = !grid.open;
+    $("to-grid").setAttribute("aria-pressed", String(grid.open));
+    await fill();
+    show();
+  },
+  refit: async () => {
+    try {
+      const said = await desk.call("v1/review/refit", {});
+      say(said.begun ? "" : "A fit is under way, or this queue has no head.");
+      look();
+    } catch (error) { say(error.message); }
+  },
+  help: () => $("keys").showModal(),
+  confirm: () => label(items.slice(0, 1), desk.about.classes.filter((name) => chosen.has(name))),
+};
+
+function keys() {
+  const list = desk.about.classes.map((name, place) => [keyOf(place), name]).filter(([key]) => key);
+  const words = { skip: "skip: somebody else", unsure: "nobody can tell", undo: "take the last answer back",
+    "new-class": "new class", note: "note", "to-grid": "grid, and back", refit: "fit the head again", help: "this list", find: "find a class by name" };
+  const rows = [...list, ...Object.entries(RESERVED).map(([key, what]) => [key, words[what]]),
+    ["Enter", "confirm, with several labels an image"], ["Shift arrows", "choose in the grid"], ["Ctrl a", "all of the grid"]];
+  $("key-list").replaceChildren(...rows.flatMap(([key, what]) => {
+    const name = document.createElement("dt"), text = document.createElement("dd");
+    name.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+    text.textContent = what;
+    return [name, text];
+  }));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]") || !desk.about) return;
+  if (grid.open && grid.key(event)) return event.preventDefault();
+  if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
+  const place = LETTERS.indexOf(event.key);
+  const action = RESERVED[event.key] || (event.key === "Enter" && several() && !grid.open && "confirm");
+  if (action) {
+    event.preventDefault();
+    actions[action]();
+  } else if (place >= 0 && place < desk.about.classes.length) {
+    event.preventDefault();
+    document.dispatchEvent(new CustomEvent("pressed", { detail: performance.now() }));
+    pick(desk.about.classes[place]);
+  }
+  return undefined;
+});
+for (const name of Object.keys(actions)) $(name)?.addEventListener("click", () => actions[name]());
+window.addEventListener("online", () => desk.flush());
+
+let looking = null;
+function look() {
+  clearTimeout(looking);
+  looking = setTimeout(async () => {
+    try {
+      const state = await desk.call("v1/review/state");
+      drawTeam(state, $("team"), $("counts"), $("progress"));
+      $("end-words").textContent = `${state.done} of ${state.images} images are done.`;
+      if (state.refit.running || state.leased) looking = setTimeout(look, 3000);
+    } catch (error) { looking = setTimeout(look, 5000); }
+  }, 300);
+}
+
+async function begin() {
+  try {
+    const about = await desk.open();
+    if (about.anybody && !desk.name) {
+      desk.name = (await ask("Your name, which your labels are signed with")) || "anonymous";
+      localStorage.setItem("icehouse-name", desk.name);
+    }
+    document.title = `${about.task} · icehouse`;
+    $("title").textContent = `${about.task}, queue ${about.queue} by ${about.strategy}`;
+    keys();
+    desk.flush();
+    look();
+    await fill();
+    await show();
+  } catch (error) {
+    say(error.message);
+    setTimeout(begin, 2000);
+  }
+}
+begin();
