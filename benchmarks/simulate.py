@@ -4,8 +4,8 @@ needs for 95 % of the full-data accuracy, and a replay of ten seeds takes under 
     python benchmarks/simulate.py [first seed]
 
 With the encoder ``tiny`` and logistic regression. Seeds 0 to 9 are those on which the default was
-chosen; of others, such as 100 to 109, the saving was 36 % with an interval from 15 to 50. Dogs are 120 breeds at 64 pixels, of which it
-knows half: no saving is claimed for them.
+chosen; of others, such as 100 to 109, the saving was 36 % with an interval from 15 to 50.
+Dogs are 120 breeds at 64 pixels, of which it knows half: no saving is claimed for them.
 """
 
 from __future__ import annotations
