@@ -1,10 +1,12 @@
-"""Claim: on EuroSAT the default strategy needs at most half of the labels that drawing at random
-needs for 95 % of the full-data accuracy, and a replay of ten seeds takes under five minutes.
+"""Claim: on EuroSAT the default strategy saves a third of the labels that drawing at random needs
+for 95 % of the full-data accuracy, and a replay of ten seeds takes under five minutes of two cores.
+A half was aimed at, and no strategy saves it.
 
     python benchmarks/simulate.py [first seed]
 
-With the encoder ``tiny`` and logistic regression. Dogs are 120 breeds at 64 pixels, of which it
-knows half: no saving is claimed for them.
+With the encoder ``tiny`` and logistic regression. Seeds 0 to 9 are those on which the default was
+chosen: 43 % [33, 57]; of others, 100 to 109, the saving was 36 % [15, 50].
+Dogs are 120 breeds at 64 pixels, of which it knows half: no saving is claimed for them.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from _common import Run, icehouse, real, show, workplace
 
-SEEDS, MINUTES = 10, 5
+SEEDS, MINUTES, SAVED = 10, 5, 1 / 3
 SAVING = "saving", "saving_low", "saving_high"
 MANY, FEW = "auto,margin,least-confidence,entropy,coreset,typical", "auto,margin"
 
@@ -28,8 +30,8 @@ def main() -> None:
         held = [told("EuroSAT", run)]
         [auto] = [c for c in run.results[0]["curves"] if c["strategy"] == "auto"]
         saving = auto["needed"][1]["saving"]
-        held.append(saving is not None and saving >= 0.5)
-        print(f"the default saves {saving:.1%} for 95 %, claim >= 50 %: {held[-1]}", flush=True)
+        held.append(saving is not None and saving >= SAVED)
+        print(f"the default saves {saving:.1%} for 95 %, claim >= {SAVED:.0%}: {held[-1]}")
         breeds = data / "stanford_dogs_64"
         run = replay(folder / "dogs", breeds, FEW, first, "--start", 240)
         held.append(told("dogs", run))

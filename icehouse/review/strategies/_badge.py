@@ -25,8 +25,8 @@ def badge(pool: Pool, batch: Batch, size: int, random: np.random.Generator) -> N
     Other than there, x has its mean subtracted and length 1: of a frozen encoder the length says
     how unusual an image is, not how much a head has to learn of it. And p is squared and normed: a
     head on few labels is strongly regularised and less sure than it could be, which would draw
-    images that are answered well. On EuroSAT the first saves a third of the labels, and the second
-    a sixth of the rest. The score is the length of the gradient.
+    images that are answered well. Both save labels on EuroSAT (docs/active-learning.md). The score
+    is the length of the gradient.
 
     Parameters
     ----------
