@@ -14,7 +14,7 @@ from icehouse.errors import MissingExtra
 
 PACKAGE = Path(icehouse.__file__).parent
 ROOT = PACKAGE.parent
-LAYERS = ("cli", "demo", "report", "review", "heads", "embedder", "store", "errors")
+LAYERS = ("cli", "demo", "service", "report", "review", "heads", "embedder", "store", "errors")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 SURFACE = {
@@ -23,9 +23,9 @@ SURFACE = {
     "icehouse.store": [
         "FORMAT_VERSION", "LEASE_SECONDS", "STORE_MANIFEST", "Answer", "Catalog", "CatalogRow",
         "Conflict", "FeatureMatrix", "FeatureShards", "Files", "Finding", "FsckReport", "Given",
-        "IdArray", "LabelEvent", "LabelLog", "Merged", "Oblivion", "Place", "Queue", "QueueItem",
-        "Queues", "RangeFile", "Recorded", "Review", "Signed", "Store", "Task", "bring_in",
-        "check_name", "files_at", "forget", "fsck", "ids_from_arrow", "ids_from_bytes",
+        "IdArray", "LabelEvent", "LabelLog", "LabelState", "Merged", "Oblivion", "Place", "Queue",
+        "QueueItem", "Queues", "RangeFile", "Recorded", "Review", "Signed", "Store", "Task",
+        "bring_in", "check_name", "files_at", "forget", "fsck", "ids_from_arrow", "ids_from_bytes",
         "ids_to_arrow", "image_id", "in_force_of", "merge_labels", "nearest", "parts_of",
         "plan_forget", "positions", "read_reviews", "record_claims", "seal_of", "sealed", "unit",
         "unsealed",
@@ -62,13 +62,13 @@ SURFACE = {
     "icehouse.review": [
         "Agreement", "CaptionClassifier", "Curve", "CurvePoint", "Flag", "FlagReport",
         "FlagSettings", "Found", "History", "Imported", "LabelIssue", "LabelIssueReport", "Needed",
-        "Neighbour", "NewQueue", "Pair", "Prediction", "QueueOptions", "QueueState", "Reason",
-        "ReviewerState", "SimulateOptions", "Simulation", "Step", "ZeroShotAnswer",
+        "Neighbour", "NewQueue", "Pair", "Prediction", "QueueOptions", "QueueState", "Ranked",
+        "Reason", "ReviewerState", "SimulateOptions", "Simulation", "Step", "ZeroShotAnswer",
         "ZeroShotOptions", "ZeroShotReport", "agreement", "export_labels", "flag", "history",
-        "import_labels", "krippendorff_alpha", "label_issues", "neighbours", "parse_captions",
-        "predict_dataset", "predict_files", "queue", "queue_state", "read_prompts",
-        "read_templates", "simulate", "uncertainty", "vectors_of", "write_flags",
-        "write_label_issues", "write_zero_shot", "zero_shot",
+        "honest_proba", "import_labels", "in_scope", "krippendorff_alpha", "label_issues",
+        "neighbours", "parse_captions", "predict_dataset", "predict_files", "queue", "queue_state",
+        "rank", "read_prompts", "read_templates", "simulate", "uncertainty", "vectors_of",
+        "write_flags", "write_label_issues", "write_zero_shot", "zero_shot",
     ],
     "icehouse.report.page": ["Evidence", "cautions_of", "gather", "page_of", "sentences"],
     "icehouse.report": [
@@ -76,8 +76,8 @@ SURFACE = {
         "PageReport", "TaskSummary", "check_events", "chosen_lines", "comparison_tables",
         "contact_sheet", "counts_table", "embed_table", "export_table", "flags_table",
         "forget_table", "fsck_table", "heads_table", "history_table", "import_lines",
-        "label_counts_tables", "label_issues_table", "merge_tables", "neighbours_table",
-        "new_queue_tables", "overview", "overview_tables", "predictions_table",
+        "label_counts_tables", "label_issues_table", "look_again", "merge_tables",
+        "neighbours_table", "new_queue_tables", "overview", "overview_tables", "predictions_table",
         "queue_state_tables", "queues_table", "rehearsal_table", "run_diff_tables", "run_table",
         "runs_tables", "sets_lines", "simulation_tables", "trials_table", "write_comparison",
         "write_curves", "write_events", "write_label_counts", "write_page", "write_reliability",
@@ -90,6 +90,10 @@ SURFACE = {
         "DEFAULT", "REASONS", "STRATEGIES", "Chosen", "Pool", "badge", "choose", "coreset",
         "density_weighted", "disagreement", "entropy", "expected_error", "least_confidence",
         "margin", "near_threshold", "parse_strategy", "typical",
+    ],
+    "icehouse.service": [
+        "Desk", "DeskOptions", "People", "Person", "check_host", "choose_queue", "listen",
+        "make_app", "serve",
     ],
 }  # fmt: skip
 

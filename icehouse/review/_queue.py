@@ -137,6 +137,7 @@ def rank(store: Store, task: Task, options: QueueOptions) -> Ranked:
     ]
     head = {} if stored is None else {"head": stored.card.name}
     settings = {"encoder_id": encoder_id, **head, "images": len(items), "seed": options.seed}
+    settings["again"] = options.again or not new
     return Ranked(strategy, items, settings, tuple(notes))
 
 

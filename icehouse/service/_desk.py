@@ -178,11 +178,11 @@ class Desk:
             card = fit_again(self.store, self._view.stored.card)
             stored = load_head(self.store, card.task, card.name)
             view = View(self.store, self.task.name, card.encoder_id, stored)
-            rank_again(self.store, self.queues, self.queue)
             self._view = view
             self.refit.points.append(self._point(card))
+            rank_again(self.store, self.queues, self.queue)
             self.refit.error = None
-        except IcehouseError as error:  # too few images of a class, say; the head from before stays
+        except IcehouseError as error:  # too few images of a class, say: all stays as it was
             self.refit.error = str(error)
         finally:
             self.refit.running = False

@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote
 
 from icehouse.errors import UsageError
@@ -57,6 +58,27 @@ class People:
             if digest in self._known:
                 raise UsageError(f"{name!r} and {self._known[digest].name!r} have the same token")
             self._known[digest] = Person(name, role)
+
+    @classmethod
+    def of(cls, lines: Iterable[str], file: Path | None = None) -> People:
+        """Return the people of lines and of a file of lines; empty ones and # are passed over.
+
+        Raises
+        ------
+        UsageError
+            The file cannot be read, or a line is no person.
+        """
+        every = list(lines)
+        if file is not None:
+            try:
+                text = file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UsageError(f"{file} cannot be read: {error}") from error
+            read = [line.strip() for line in text.splitlines()]
+            every += [line for line in read if line and not line.startswith("#")]
+            if not every:
+                raise UsageError(f"{file} names nobody: NAME:ROLE:TOKEN, one in a line")
+        return cls(every)
 
     @property
     def anybody(self) -> bool:

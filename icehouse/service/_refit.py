@@ -33,8 +33,8 @@ def rank_again(store: Store, queues: Queues, queue: Queue) -> None:
         encoder=settings["encoder_id"],
         head=settings["head"],
         strategy=queue.strategy,
-        batch=settings["images"],
-        again=settings.get("again", False),
+        batch=max(queues.counts(queue.id)[1], 1),
+        again=settings["again"],
         seed=settings["seed"],
     )
     ranked = rank(store, store.labels.task(queue.task), options)

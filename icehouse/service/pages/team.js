@@ -36,7 +36,7 @@ export function drawTeam(state, team, counts, progress) {
   if (alpha !== null) parts.push(`Krippendorff's alpha ${alpha.toFixed(2)}`);
   const { running, points, error } = state.refit;
   if (running) parts.push("the head is fitted again…");
-  if (error) parts.push(`the fit failed: ${error}`);
+  if (error) parts.push(`not fitted again: ${error}`);
   team.replaceChildren(...parts.map((words) => Object.assign(document.createElement("span"), { textContent: words })));
   const measured = points.filter((point) => point.accuracy !== null);
   if (measured.length) {

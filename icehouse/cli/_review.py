@@ -1,0 +1,51 @@
+"""The verb that opens the page on which people label: review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from icehouse.cli._app import HeadName, LabelsUrl, StorePath, TaskName, app, echo
+
+
+@app.command()
+def review(
+    store: StorePath,
+    number: Annotated[
+        int | None,
+        typer.Argument(help="Of a queue. Default: the newest that is not done, or a new one."),
+    ] = None,
+    task: TaskName = None,
+    head: HeadName = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images of a new queue.")] = 200,
+    refit_every: Annotated[
+        int, typer.Option(min=0, help="Labels after which the head is fitted again; 0: only by r.")
+    ] = 25,
+    person: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:ROLE:TOKEN", help="Who is let in; owner, reviewer or reader."),
+    ] = None,
+    people: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same, one in a line.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Other machines reach 0.0.0.0.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8400,
+    labels: LabelsUrl = None,
+) -> None:
+    """Open the page on which people look at a queue and label."""
+    from icehouse.review import QueueOptions
+    from icehouse.service import Desk, DeskOptions, People, choose_queue, listen, make_app, serve
+    from icehouse.store import Store
+
+    opened = Store.open(store, labels)
+    known = People.of(person or [], people)
+    listener = listen(host, port, known)
+    chosen = choose_queue(opened, number, QueueOptions(task=task, head=head, batch=batch))
+    page = make_app(Desk(opened, chosen.id, DeskOptions(refit_every)), known)
+    echo(f"queue {chosen.id} of task {chosen.task}: http://{host}:{listener.getsockname()[1]}/")
+    if not known.anybody:
+        echo("each person opens it by their own token: …/?token=TOKEN")
+    echo("Ctrl-C ends it; labels are saved as they are given")
+    serve(page, listener)

@@ -1,0 +1,269 @@
+"""The page in a real browser: all by keys, and nothing that it showed as saved is ever lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from icehouse.store import Queues, Store
+
+TASK = "shapes"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+REQUIRED = "ICEHOUSE_REQUIRE_BROWSER"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, without a window."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        if os.environ.get(REQUIRED):
+            raise AssertionError(f"{REQUIRED} is set, and there is no {' or '.join(BROWSERS)}")
+        pytest.skip(f"no browser on this machine: {', '.join(BROWSERS)}")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as program:
+        words = ["--no-sandbox", "--disable-background-networking"]
+        chromium = program.chromium.launch(executable_path=found, args=words)
+        yield chromium
+        chromium.close()
+
+
+class Server:
+    """``icehouse review`` in a process of its own, which can be killed and begun again."""
+
+    def __init__(self, store: Store, *words: str) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.port = taken.getsockname()[1]
+        self._words = ["review", "1", "--store", str(store.path), "--port", str(self.port), *words]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.begin()
+
+    def begin(self) -> None:
+        words = [sys.executable, "-m", "icehouse", *self._words]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{self.url}healthz", timeout=5).close()
+                return
+            except OSError:
+                assert self.process.poll() is None, self.process.communicate()[0].decode()
+                time.sleep(0.05)
+        raise AssertionError("the server does not answer")
+
+    def end(self, how: int) -> None:
+        self.process.send_signal(how)
+        self.process.communicate(timeout=60)
+
+
+@pytest.fixture
+def server(reviewed: Store) -> Iterator[Server]:
+    server = Server(reviewed, "--refit-every", "0")
+    yield server
+    server.end(signal.SIGKILL)
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for what a person would see; the page itself forbids code that is made of text."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it does not come to be"
+        time.sleep(0.02)
+
+
+class Reviewer:
+    """Somebody at the page."""
+
+    def __init__(self, browser: Any, server: Server, name: str = "ann", **looks: Any) -> None:
+        looks = {"viewport": {"width": 1200, "height": 900}} | looks
+        self.context = browser.new_context(**looks)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("console", lambda line: self.said.append(line.text))
+        self.page.add_init_script(f"localStorage.setItem('icehouse-name', {name!r})")
+        self.page.goto(server.url)
+        self.page.wait_for_selector("#picture[src]")
+
+    @property
+    def image(self) -> str:
+        """The image that is shown, by its key."""
+        return str(self.page.inner_text("#caption").split("·")[0].strip())
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def press_and_see(self, key: str) -> str:
+        """Press a key, and return the image that it was about."""
+        image = self.image
+        self.page.keyboard.press(key)
+        until(lambda: self.image != image or self.page.is_visible("#end"))
+        return image
+
+    def saved(self) -> None:
+        until(lambda: self.page.inner_text("#saved") == "all saved")
+
+
+def reviews(store: Store) -> dict[str, tuple[str, ...]]:
+    """Return what people have answered, by key."""
+    places = store.places()
+    given = Queues(store.labels).given(1)
+    return {places[one.image_id].key: one.labels or (one.outcome,) for one in given}
+
+
+def test_thirty_labels_by_keys_and_three_taken_back(
+    browser: Any, server: Server, reviewed: Store
+) -> None:
+    ann = Reviewer(browser, server)
+    expected: dict[str, tuple[str, ...]] = {}
+    for number in range(30):
+        key = "sx12"[number % 4] if number < 4 else "12"[number % 2]
+        word = {"1": "disc", "2": "stripes", "s": "skip", "x": "unsure"}[key]
+        expected[ann.press_and_see(key)] = (word,)
+    assert len(expected) == 30
+    for _ in range(3):
+        gone = list(expected)[-1]
+        ann.press("u")
+        until(lambda gone=gone: ann.image == gone)
+        del expected[gone]
+    ann.saved()
+    assert reviews(reviewed) == expected
+    again = ann.press_and_see("2")
+    ann.saved()
+    assert reviews(reviewed) == expected | {again: ("stripes",)}
+    assert ann.said == []
+
+
+def test_twenty_at_once_in_the_grid(browser: Any, server: Server, reviewed: Store) -> None:
+    ann = Reviewer(browser, server)
+    ann.press("g")
+    until(lambda: ann.page.locator("#cells li").count() == 24)
+    ann.press(*["Shift+ArrowRight"] * 19)
+    assert ann.page.inner_text("#chosen").startswith("20 chosen of 24")
+    ann.press("1")
+    ann.saved()
+    assert Counter(reviews(reviewed).values()) == {("disc",): 20}
+    # By mouse: one, and from there to another with Shift.
+    until(lambda: ann.page.locator("#cells li").count() >= 12)
+    ann.page.click("#cells li >> nth=1")
+    ann.page.click("#cells li >> nth=4", modifiers=["Shift"])
+    ann.press("2")
+    ann.saved()
+    assert Counter(reviews(reviewed).values()) == {("disc",): 20, ("stripes",): 4}
+    assert ann.said == []
+
+
+def test_a_new_class_a_note_and_a_refit(browser: Any, server: Server, reviewed: Store) -> None:
+    ann = Reviewer(browser, server)
+    ann.press("n")
+    ann.page.fill("#given", "road and field")
+    ann.press("Enter")
+    ann.page.wait_for_selector("#classes li:nth-child(3)")
+    ann.press("m")
+    ann.page.fill("#given", "both are there")
+    ann.press("Enter")
+    first = ann.press_and_see("3")
+    for _ in range(3):
+        ann.press_and_see("1")
+    ann.press("/")
+    ann.page.fill("#given", "road")
+    ann.press("Enter")
+    ann.saved()
+    said = {e.labels: e for e in reviewed.labels.events(TASK) if e.origin == "review"}
+    assert Counter(reviews(reviewed).values()) == {("road and field",): 2, ("disc",): 3}
+    assert reviews(reviewed)[first] == ("road and field",)
+    assert any(e.note == "both are there" for e in reviewed.labels.events(TASK))
+    assert ("road and field",) in said
+    before = reviewed.files.read("heads/shapes/logistic/head.json")
+    ann.press("r")
+    ann.page.wait_for_selector("#team svg", timeout=60_000)
+    assert reviewed.files.read("heads/shapes/logistic/head.json") != before
+    ann.page.reload()
+    ann.page.wait_for_selector("#classes li:nth-child(3)")
+    assert "road and field, probability" in str(
+        ann.page.get_attribute("#classes li:nth-child(3) button", "aria-label")
+    )
+    assert ann.said == []
+
+
+def test_labels_outlive_a_server_that_is_killed(
+    browser: Any, server: Server, reviewed: Store
+) -> None:
+    ann = Reviewer(browser, server)
+    expected = {ann.press_and_see("1"): ("disc",) for _ in range(4)}
+    ann.saved()
+    server.end(signal.SIGKILL)
+    expected |= {ann.press_and_see("2"): ("stripes",) for _ in range(3)}
+    until(lambda: ann.page.get_attribute("#saved", "class") == "lost")
+    assert len(reviews(reviewed)) == 4
+    ann.page.close()  # what was not saved is kept in the browser, not in the page
+    ann.page = ann.context.new_page()
+    server.begin()
+    ann.page.goto(server.url)
+    ann.page.wait_for_selector("#picture[src]")
+    ann.saved()
+    assert ann.image not in expected
+    assert reviews(reviewed) == expected
+    events = Counter(e.image_id for e in reviewed.labels.events(TASK) if e.origin == "review")
+    assert set(events.values()) == {1}
+
+
+def test_two_people_see_different_images_and_each_other(
+    browser: Any, server: Server, reviewed: Store
+) -> None:
+    ann, bob = Reviewer(browser, server), Reviewer(browser, server, "bob <b>&")
+    mine = {ann.press_and_see("1") for _ in range(4)}
+    others = {bob.press_and_see("2") for _ in range(4)}
+    assert not mine & others
+    for person in (ann, bob):
+        person.saved()
+    until(lambda: "bob <b>&: 4 labelled" in bob.page.inner_text("#team"))
+    until(lambda: "ann: 4 labelled" in bob.page.inner_text("#team"))
+    assert ann.said == bob.said == []
+
+
+def test_a_queue_comes_to_its_end(browser: Any, server: Server, reviewed: Store) -> None:
+    ann = Reviewer(browser, server)
+    for _ in range(2):
+        ann.press("g")
+        until(lambda: ann.page.locator("#cells li").count() >= 12)
+        ann.press("Control+a", "1")
+        ann.saved()
+        ann.press("g")
+    while not ann.page.is_visible("#end"):
+        ann.press_and_see("1")
+    until(lambda: ann.page.inner_text("#end-words") == "40 of 40 images are done.")
+    assert len(reviews(reviewed)) == 40
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+def test_nothing_is_cut_off_at_any_width(
+    browser: Any, server: Server, scheme: str, width: int
+) -> None:
+    looks = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    ann = Reviewer(browser, server, **looks)
+    script = "document.documentElement.scrollWidth <= window.innerWidth"
+    assert ann.page.evaluate(script)
+    ground = ann.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (sum(map(int, ground[4:-1].split(","))) < 200) == (scheme == "dark")
+    names = ann.page.evaluate(
+        "[...document.querySelectorAll('button, img')].filter(e => e.offsetParent)"
+        ".map(e => e.getAttribute('aria-label') || e.alt || e.textContent.trim())"
+    )
+    assert all(names)
+    ann.press("g")
+    assert ann.page.evaluate(script)
+    assert ann.said == []
