@@ -16,7 +16,8 @@ from _common import show
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from icehouse.heads._logistic_solver import LogisticData, solve
+from icehouse.heads._logistic_data import LogisticData
+from icehouse.heads._logistic_solver import solve
 
 IMAGES = 50_000
 CASES = ((512, 10, 0.01), (512, 120, 0.01), (1280, 10, 0.01), (512, 10, 1.0))

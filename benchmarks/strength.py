@@ -12,8 +12,9 @@ from logistic import draw, objective
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegressionCV
 
+from icehouse.heads._logistic_data import LogisticData
 from icehouse.heads._logistic_path import STRENGTHS, best_strength
-from icehouse.heads._logistic_solver import LogisticData, solve
+from icehouse.heads._logistic_solver import solve
 
 IMAGES, WIDTH, CLASSES = 10_000, 512, 10
 

@@ -19,6 +19,7 @@ from icehouse.store import IdArray, Store, Task, ids_from_arrow, ids_from_bytes,
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
 MULTI = "multi"
+SOURCE = "source"
 
 
 @dataclass(frozen=True)
@@ -233,15 +234,34 @@ def _rarest(indicator: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 def datasets_of(store: Store, task: str, dataset: str | None = None) -> list[str]:
-    """Return the datasets whose sources label a task (of all, where none does), or the one given.
+    """Return the datasets that a task is about, or the one given.
 
-    The split of another dataset, which may hold the same images, is none of the task's.
+    They are those whose sources label it (all, where none does), and those that no source labels
+    at all, of whose images somebody has labelled one. Another dataset, which may hold the same
+    images, has a split that is none of the task's.
     """
     if dataset is not None:
         return [dataset]
     known = store.catalog.datasets()
-    sources = store.labels.annotators(task, "source")
-    return [name for name in known if name in sources] or known
+    sources = store.labels.annotators(task, SOURCE)
+    if not sources & set(known):
+        return known
+    labelled = {
+        who for t in store.labels.tasks() for who in store.labels.annotators(t.name, SOURCE)
+    }
+    loose = [name for name in known if name not in labelled]
+    present = ids_from_bytes(store.labels.present(task)) if loose else None
+    return [
+        name
+        for name in known
+        if name in sources
+        or (name in loose and present is not None and _holds_any(store, name, present))
+    ]
+
+
+def _holds_any(store: Store, dataset: str, images: IdArray) -> bool:
+    column = store.catalog.rows(dataset, ["image_id"])["image_id"].drop_null()
+    return bool((positions(ids_from_arrow(column), images) >= 0).any())
 
 
 def _catalog_rows(store: Store, datasets: list[str]) -> pa.Table:

@@ -19,8 +19,9 @@ from sklearn.base import clone
 from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads._base import FloatArray, IntArray, Standardiser, probabilities
 from icehouse.heads._logistic import LogisticHead
+from icehouse.heads._logistic_data import LogisticData
 from icehouse.heads._logistic_path import AUTO
-from icehouse.heads._logistic_solver import LogisticData, solve
+from icehouse.heads._logistic_solver import solve
 
 TOLERANCE = 1e-7
 """Tighter than a fit's: the change of one label among 50,000 has to show."""

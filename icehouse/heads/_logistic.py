@@ -16,8 +16,9 @@ from icehouse.heads._base import (
     Standardiser,
     probabilities,
 )
+from icehouse.heads._logistic_data import LogisticData
 from icehouse.heads._logistic_path import AUTO, best_strength
-from icehouse.heads._logistic_solver import LogisticData, solve
+from icehouse.heads._logistic_solver import solve
 from icehouse.heads._settings import above, between, either, flag, one_of, whole
 
 

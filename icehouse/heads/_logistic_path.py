@@ -15,7 +15,8 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import softplus
 
-from icehouse.heads._logistic_solver import FloatArray, LogisticData, Solution, solve
+from icehouse.heads._logistic_data import FloatArray, LogisticData
+from icehouse.heads._logistic_solver import Solution, solve
 
 AUTO = "auto"
 STRENGTHS = np.logspace(-4, 0.5, 10)

@@ -30,7 +30,6 @@ columns stand side by side, so that X is read once for all, and a weight of 0 le
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,17 +38,12 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import softplus
 
-from icehouse.embedder import best_device, best_precision, one_torch_thread
 from icehouse.heads._lbfgs import Point, minimise
+from icehouse.heads._logistic_data import LogisticData
+from icehouse.heads._parts import Parts, in_parts
 
 FloatArray = npt.NDArray[np.floating[Any]]
-CELLS = 2**18  # logits at once: what is computed of them stays in the processor's cache
-MOST_ROWS = 4096
-SHARE, LEAST = 8, 4096  # one image in 8 is in the sample, and as many at least
-GRAM = 2  # images a feature, of which H is made
 TURNS, SOLVED = 6, 0.02  # of conjugate gradients at most, and the residual that is small enough
-SMALL = 2**27  # products in a step, for one thread
-ROUGH_SIZE = 2**21  # numbers in X from which rounding them pays
 
 
 @dataclass(frozen=True)
@@ -72,89 +66,6 @@ class Solution:
     objective: float
     gradient: float
     steps: int
-
-
-class LogisticData:
-    """Features and targets, on the device that multiplies them.
-
-    Parameters
-    ----------
-    X : array of float, shape (n, D)
-    target : array of int, shape (n,), of classes; or of 0 and 1, shape (n, K)
-        K columns that have nothing to do with each other; 1 for two classes.
-    columns : int, optional
-        Number of classes, where ``target`` has not the last of them.
-    weights : array of float, shape (problems, n), optional
-        Of each image in each problem; by default one problem and all 1.
-    penalties : array of float, shape (problems, D), optional
-        What the square of a coefficient counts; by default 1.
-    """
-
-    def __init__(
-        self,
-        X: FloatArray,  # noqa: N803
-        target: npt.NDArray[Any],
-        columns: int | None = None,
-        weights: FloatArray | None = None,
-        penalties: FloatArray | None = None,
-    ) -> None:
-        self.device = best_device()
-        self.wide = torch.float32 if self.device.type == "mps" else torch.float64
-        self.features = self.tensor(X, torch.float32)
-        self.mean = self.features.mean(0)
-        self.rounded = self.features
-        if best_precision(self.device) == "bfloat16" and X.size >= ROUGH_SIZE:
-            self.rounded = self.features.bfloat16()
-        self.exclusive = target.ndim == 1
-        kind = torch.int64 if self.exclusive else torch.float32
-        self.target = self.tensor(np.atleast_2d(target.T), kind)  # (1, n) or (K, n)
-        self.columns = columns or (int(target.max()) + 1 if self.exclusive else target.shape[1])
-        weights = np.ones((1, len(X))) if weights is None else weights
-        penalties = np.ones((1, X.shape[1])) if penalties is None else penalties
-        counts = weights.sum(axis=1, keepdims=True)
-        self.weights = self.tensor(weights / counts, torch.float32)
-        self.ridge = self.tensor(penalties / counts, self.wide)
-        self._draw_sample()
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Columns of all problems; features, and one for the intercept."""
-        return self.columns * len(self.weights), len(self.mean) + 1
-
-    def tensor(self, array: npt.NDArray[Any], dtype: torch.dtype) -> torch.Tensor:
-        """Bring an array to where it is multiplied."""
-        return torch.as_tensor(np.ascontiguousarray(array)).to(self.device, dtype)
-
-    def relabel(self, rows: npt.NDArray[np.int64], target: npt.NDArray[Any]) -> None:
-        """Change the classes of some images, of which each has one."""
-        self.target[0, torch.as_tensor(rows)] = self.tensor(target, self.target.dtype)
-
-    @property
-    def is_small(self) -> bool:
-        """Whether threads would wait for each other longer than they work."""
-        return self.features.numel() * self.shape[0] < SMALL
-
-    @property
-    def rows(self) -> list[slice]:
-        """Images to take at once."""
-        step = min(MOST_ROWS, max(256, CELLS // self.shape[0]))
-        return [slice(begin, begin + step) for begin in range(0, len(self.features), step)]
-
-    def proba(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return probabilities of logits (problems, columns, n)."""
-        return logits.softmax(1) if self.exclusive else logits.sigmoid()
-
-    def _draw_sample(self) -> None:
-        count, width = self.features.shape
-        every = max(1, min(SHARE, count // LEAST))
-        centred = self.features[::every] - self.mean
-        ones = torch.ones((len(centred), 1), device=self.device)
-        self.sample = torch.cat([centred, ones], 1)
-        weights = self.weights[:, None, ::every]
-        self.sample_weights = weights / weights.sum(2, keepdim=True)
-        some = self.sample[:: max(1, len(centred) // (GRAM * width))]
-        self.gram = (some.T @ some).to(self.wide) / len(some)
-        self.sample = self.sample.to(self.rounded.dtype)
 
 
 def solve(
@@ -188,8 +99,8 @@ def solve(
         state = data.tensor(np.column_stack([start.coef, start.intercept]), data.wide)
         state[:, -1] += state[:, :-1] @ mean
     rough = data.rounded is not data.features and not near
-    with one_torch_thread() if data.is_small else nullcontext():
-        point, count = minimise(_Objective(data, C), state, tolerance, steps, rough=rough)
+    with in_parts(small=data.is_small or data.device.type != "cpu") as parts:
+        point, count = minimise(_Objective(data, C, parts), state, tolerance, steps, rough=rough)
     state = point.state.clone()
     state[:, -1] -= state[:, :-1] @ mean
     found = state.float().cpu().numpy()
@@ -200,8 +111,9 @@ def solve(
 class _Objective:
     """J at coefficients and intercepts of centred features, (columns of all problems, D + 1)."""
 
-    def __init__(self, data: LogisticData, C: float) -> None:  # noqa: N803
+    def __init__(self, data: LogisticData, C: float, parts: Parts) -> None:  # noqa: N803
         self._data = data
+        self._parts = parts
         self._ridge = (data.ridge / C).repeat_interleave(data.columns, 0)
         even = 1 / data.columns if data.exclusive else 0.5
         near = even * (1 - even) * data.gram
@@ -220,13 +132,16 @@ class _Objective:
         loss = 0.5 * (ridge * coef).sum()
         gradient = torch.zeros_like(state)
         gradient[:, :-1] = ridge
-        # Columns first: softmax then runs along the images, and few columns fill the hardware too.
-        for rows in data.rows:
+
+        def work(rows: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            # Columns first: softmax then runs along the images, and few columns fill the hardware.
             features = whole[rows]
             part, residual = self._residual((narrow @ features.T).float().add_(shift), rows)
-            loss += part
-            sums = residual.sum(1, dtype=data.wide)
             products = residual.to(whole.dtype) @ features
+            return part, residual.sum(1, dtype=data.wide), products
+
+        for part, sums, products in self._parts.each(work, data.rows):
+            loss += part
             gradient[:, :-1] += products.to(data.wide) - sums[:, None] * mean
             gradient[:, -1] += sums
         return Point(state, float(loss), gradient)
@@ -234,8 +149,13 @@ class _Objective:
     def newton(self, point: Point, gradient: torch.Tensor) -> torch.Tensor:
         """See :meth:`Smooth.newton`: conjugate gradients on the sample's Hessian."""
         data = self._data
-        logits = (point.state.to(data.sample.dtype) @ data.sample.T).float()
-        share = data.proba(logits.view(-1, data.columns, len(data.sample)))
+        coef = point.state.to(data.sample.dtype)
+
+        def chances(rows: slice) -> torch.Tensor:
+            logits = (coef @ data.sample[rows].T).float()
+            return data.proba(logits.view(-1, data.columns, logits.shape[1]))
+
+        share = list(self._parts.each(chances, data.sample_rows))
         left = gradient.float()
         found, step = torch.zeros_like(left), left @ self._near
         size = first = (left * step).sum()
@@ -251,17 +171,25 @@ class _Objective:
             step = near + (size / before) * step
         return found.to(gradient.dtype)
 
-    def _turn(self, step: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-        """Return the sample's Hessian times a step."""
+    def _turn(self, step: torch.Tensor, chances: list[torch.Tensor]) -> torch.Tensor:
+        """Return the sample's Hessian times a step; chances are those of the sample, in parts."""
         data = self._data
-        moved = (step.to(data.sample.dtype) @ data.sample.T).float().view(share.shape)
-        if data.exclusive:
-            moved = share * (moved - (share * moved).sum(1, keepdim=True))
-        else:
-            moved = share * (1 - share) * moved
-        moved = (moved * data.sample_weights).view(len(step), -1)
-        turned = (moved.to(data.sample.dtype) @ data.sample).float()
-        turned[:, :-1] += self._ridge.float() * step[:, :-1]
+        narrow = step.to(data.sample.dtype)
+
+        def work(part: tuple[slice, torch.Tensor]) -> torch.Tensor:
+            rows, share = part
+            moved = (narrow @ data.sample[rows].T).float().view(share.shape)
+            if data.exclusive:
+                moved = share * (moved - (share * moved).sum(1, keepdim=True))
+            else:
+                moved = share * (1 - share) * moved
+            moved = (moved * data.sample_weights[:, :, rows]).view(len(step), -1)
+            return (moved.to(data.sample.dtype) @ data.sample[rows]).float()
+
+        turned = torch.zeros_like(step)
+        turned[:, :-1] = self._ridge.float() * step[:, :-1]
+        for part in self._parts.each(work, zip(data.sample_rows, chances, strict=True)):
+            turned += part
         return turned
 
     def _residual(self, logits: torch.Tensor, rows: slice) -> tuple[torch.Tensor, torch.Tensor]:

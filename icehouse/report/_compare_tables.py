@@ -47,7 +47,7 @@ COLUMNS = (
     Column("predict_rate", "images/s", lambda c: c.predict_rate, "{:,.0f}", below=True),
 )
 OF_ENCODERS = (
-    Column("encode_rate", "images/s", lambda c: c.encode_rate, "{:,.0f}", None),
+    Column("encode_rate", "embed images/s", lambda c: c.encode_rate, "{:,.0f}", None),
     Column("dim", "dim", lambda c: c.dim, "{:,}", None),
     Column("bytes_per_image", "bytes/image", lambda c: c.bytes_per_image, "{:,}", None),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from icehouse.embedder import embed, list_source
 from icehouse.errors import LookupFailed, TrainingDataError, UsageError
-from icehouse.heads import Fractions, choose_task, load_labelled
+from icehouse.heads import Fractions, choose_task, datasets_of, load_labelled
 from icehouse.heads._data import make_folds, make_split, strata_of
 from icehouse.store import ids_from_bytes, image_id
 
@@ -414,3 +416,23 @@ def test_the_split_of_another_datasets_manifest_is_none_of_the_task(fill, shapes
         "val": 4,
         "test": 4,
     }
+
+
+def test_labels_of_images_that_no_source_labels_are_learnt_from(store, pictures, tmp_path):
+    (tmp_path / "new").mkdir()
+    for number in range(4):
+        noise = np.random.default_rng(number).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / "new" / f"{number}.png")
+    embed(store, list_source(pictures), "descriptor", dataset="shapes")
+    report = embed(store, list_source(tmp_path / "new"), "descriptor", dataset="new")
+
+    def images() -> int:
+        return len(load_labelled(store, report.encoder_id, store.labels.task("shapes")))
+
+    assert datasets_of(store, "shapes") == ["shapes"]
+    assert images() == 40
+    place = next(place for place in store.places().values() if place.dataset == "new")
+    said = [(place.image_id, ("disc",))]
+    store.labels.record("shapes", said, annotator="ann", origin="review")
+    assert datasets_of(store, "shapes") == ["new", "shapes"]
+    assert images() == 41

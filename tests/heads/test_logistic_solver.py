@@ -10,8 +10,9 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from icehouse.heads import make_head
+from icehouse.heads._logistic_data import ROUGH_SIZE, LogisticData
 from icehouse.heads._logistic_path import best_strength, held_out_loss
-from icehouse.heads._logistic_solver import ROUGH_SIZE, LogisticData, solve
+from icehouse.heads._logistic_solver import solve
 
 TIGHT = 1e-8
 
