@@ -41,11 +41,12 @@ def review(
 
     opened = Store.open(store, labels)
     known = People.of(person or [], people)
-    listener = listen(host, port, known)
-    chosen = choose_queue(opened, number, QueueOptions(task=task, head=head, batch=batch))
-    page = make_app(Desk(opened, chosen.id, DeskOptions(refit_every)), known)
-    echo(f"queue {chosen.id} of task {chosen.task}: http://{host}:{listener.getsockname()[1]}/")
-    if not known.anybody:
-        echo("each person opens it by their own token: …/?token=TOKEN")
-    echo("Ctrl-C ends it; labels are saved as they are given")
-    serve(page, listener)
+    with listen(host, port, known) as listener:
+        chosen = choose_queue(opened, number, QueueOptions(task=task, head=head, batch=batch))
+        page = make_app(Desk(opened, chosen.id, DeskOptions(refit_every)), known)
+        address = f"http://{host}:{listener.getsockname()[1]}/"
+        echo(f"queue {chosen.id} of task {chosen.task}: {address}")
+        if not known.anybody:
+            echo(f"each person opens it by their own token: {address}?token=TOKEN")
+        echo("Ctrl-C ends it; labels are saved as they are given")
+        serve(page, listener)

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from icehouse.heads import FitOptions, Fractions, HeadCard, fit_head
+from dataclasses import fields
+from typing import Any
+
+from icehouse.heads import FitOptions, Fractions, HeadCard, fit_head, list_runs, make_head
 from icehouse.review import QueueOptions, rank
 from icehouse.store import Queue, Queues, Store
 
+OF_THE_FIT = ("fractions", "of", "notes")
+
 
 def fit_again(store: Store, card: HeadCard) -> HeadCard:
-    """Fit a head on the labels that are in force now, as it was fitted before."""
-    training = card.training
-    fractions = training.get("fractions")
+    """Fit a head on the labels that are in force now, as it was asked for the last time."""
+    runs = list_runs(store, card.task, card.name).runs
+    asked: dict[str, Any] = runs[-1].options if runs else {"seed": card.training.get("seed", 0)}
+    known = {field.name for field in fields(FitOptions)} - set(OF_THE_FIT)
+    fractions = asked.get("fractions")
     options = FitOptions(
-        task=card.task,
-        encoder=card.encoder_id,
-        dataset=training.get("dataset"),
-        name=card.name,
+        **{name: value for name, value in asked.items() if name in known}
+        | {"task": card.task, "encoder": card.encoder_id, "name": card.name},
         fractions=Fractions(**fractions) if fractions else None,
-        seed=training.get("seed", 0),
-        balance=training.get("balance", "none"),
-        calibrate=card.calibration.kind,
-        coverage=card.coverage,
+        of=card.members,
     )
-    return fit_head(store, card.kind, card.settings, options)
+    return fit_head(store, card.kind, _own_settings(card), options)
+
+
+def _own_settings(card: HeadCard) -> dict[str, Any]:
+    """Return the settings that are no defaults: those a task of more classes might not take."""
+    if card.members:
+        return {"method": card.settings["method"]}
+    usual = make_head(card.kind).get_params()
+    return {name: value for name, value in card.settings.items() if value != usual.get(name)}
 
 
 def rank_again(store: Store, queues: Queues, queue: Queue) -> None:

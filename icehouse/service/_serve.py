@@ -28,6 +28,7 @@ def listen(host: str, port: int, people: People) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))
+        listener.listen()  # who asks before there is an answer waits
     except (OSError, OverflowError) as error:
         listener.close()
         raise UsageError(

@@ -23,6 +23,7 @@ desk.saved = (step, said) => {
   document.dispatchEvent(new CustomEvent("saved", { detail: step }));
   for (const one of said.recorded || [])
     for (const [who, labels] of one.others) say(`${who} says ${labels.join(", ")} of the same image`);
+  if (!items.length) fill().then(refresh);
 };
 desk.refused = (step, words) => say(`Not saved: ${words}`);
 const grid = new Grid(desk, $("cells"), $("chosen"));
@@ -44,7 +45,7 @@ async function fill() {
     const fresh = said.items.filter((item) => !here.has(item.image_id) && !waiting.has(item.image_id)
       && !done.some((each) => each.item.image_id === item.image_id));
     items.push(...fresh);
-    dry = fresh.length === 0;
+    dry = fresh.length === 0 && waiting.size === 0;
     for (const item of fresh) desk.picture(item.image_id, 1280).catch(() => {});
   })();
   try { await fetching; } catch (error) { say(error.message); } finally { fetching = null; }
@@ -161,7 +162,7 @@ function answer(some, outcome, labels = []) {
     items.splice(items.indexOf(item), 1);
   }
   show();
-  fill().then(() => { if (!$("single").hidden || items.length <= some.length) refresh(); });
+  fill().then(refresh);
   look();
   return undefined;
 }
@@ -169,7 +170,7 @@ function answer(some, outcome, labels = []) {
 // After images have come: show them where nothing was to be seen.
 function refresh() {
   if (grid.open) grid.show(items);
-  else if ($("single").hidden || !items.length) show();
+  else if ($("single").hidden) show();
 }
 
 async function undo() {
