@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -15,7 +16,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import uvicorn
 
+from icehouse.service import Desk, DeskOptions, People, listen, make_app
 from icehouse.store import Queues, Store
 
 TASK = "shapes"
@@ -39,14 +42,31 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+class Inside:
+    """The page, served by a thread of this process."""
+
+    def __init__(self, store: Store) -> None:
+        listener = listen("127.0.0.1", 0, People())
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        app = make_app(Desk(store, 1, DeskOptions(refit_every=0)))
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        self._thread = threading.Thread(target=self._server.run, args=([listener],))
+        self._thread.start()
+
+    def end(self) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(timeout=60)
+
+
 class Server:
     """``icehouse review`` in a process of its own, which can be killed and begun again."""
 
-    def __init__(self, store: Store, *words: str) -> None:
+    def __init__(self, store: Store) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             self.port = taken.getsockname()[1]
-        self._words = ["review", "1", "--store", str(store.path), "--port", str(self.port), *words]
+        words = ["review", "1", "--store", str(store.path), "--port", str(self.port)]
+        self._words = [*words, "--refit-every", "0"]
         self.url = f"http://127.0.0.1:{self.port}/"
         self.begin()
 
@@ -68,8 +88,15 @@ class Server:
 
 
 @pytest.fixture
-def server(reviewed: Store) -> Iterator[Server]:
-    server = Server(reviewed, "--refit-every", "0")
+def server(reviewed: Store) -> Iterator[Inside]:
+    server = Inside(reviewed)
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def process(reviewed: Store) -> Iterator[Server]:
+    server = Server(reviewed)
     yield server
     server.end(signal.SIGKILL)
 
@@ -85,7 +112,9 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> None:
 class Reviewer:
     """Somebody at the page."""
 
-    def __init__(self, browser: Any, server: Server, name: str = "ann", **looks: Any) -> None:
+    def __init__(
+        self, browser: Any, server: Inside | Server, name: str = "ann", **looks: Any
+    ) -> None:
         looks = {"viewport": {"width": 1200, "height": 900}} | looks
         self.context = browser.new_context(**looks)
         self.page = self.context.new_page()
@@ -124,7 +153,7 @@ def reviews(store: Store) -> dict[str, tuple[str, ...]]:
 
 
 def test_thirty_labels_by_keys_and_three_taken_back(
-    browser: Any, server: Server, reviewed: Store
+    browser: Any, server: Inside, reviewed: Store
 ) -> None:
     ann = Reviewer(browser, server)
     expected: dict[str, tuple[str, ...]] = {}
@@ -146,7 +175,7 @@ def test_thirty_labels_by_keys_and_three_taken_back(
     assert ann.said == []
 
 
-def test_twenty_at_once_in_the_grid(browser: Any, server: Server, reviewed: Store) -> None:
+def test_twenty_at_once_in_the_grid(browser: Any, server: Inside, reviewed: Store) -> None:
     ann = Reviewer(browser, server)
     ann.press("g")
     until(lambda: ann.page.locator("#cells li").count() == 24)
@@ -165,7 +194,7 @@ def test_twenty_at_once_in_the_grid(browser: Any, server: Server, reviewed: Stor
     assert ann.said == []
 
 
-def test_a_new_class_a_note_and_a_refit(browser: Any, server: Server, reviewed: Store) -> None:
+def test_a_new_class_a_note_and_a_refit(browser: Any, server: Inside, reviewed: Store) -> None:
     ann = Reviewer(browser, server)
     ann.press("n")
     ann.page.fill("#given", "road and field")
@@ -199,8 +228,9 @@ def test_a_new_class_a_note_and_a_refit(browser: Any, server: Server, reviewed: 
 
 
 def test_labels_outlive_a_server_that_is_killed(
-    browser: Any, server: Server, reviewed: Store
+    browser: Any, process: Server, reviewed: Store
 ) -> None:
+    server = process
     ann = Reviewer(browser, server)
     expected = {ann.press_and_see("1"): ("disc",) for _ in range(4)}
     ann.saved()
@@ -221,7 +251,7 @@ def test_labels_outlive_a_server_that_is_killed(
 
 
 def test_two_people_see_different_images_and_each_other(
-    browser: Any, server: Server, reviewed: Store
+    browser: Any, server: Inside, reviewed: Store
 ) -> None:
     ann, bob = Reviewer(browser, server), Reviewer(browser, server, "bob <b>&")
     mine = {ann.press_and_see("1") for _ in range(4)}
@@ -234,7 +264,7 @@ def test_two_people_see_different_images_and_each_other(
     assert ann.said == bob.said == []
 
 
-def test_a_queue_comes_to_its_end(browser: Any, server: Server, reviewed: Store) -> None:
+def test_a_queue_comes_to_its_end(browser: Any, server: Inside, reviewed: Store) -> None:
     ann = Reviewer(browser, server)
     for _ in range(2):
         ann.press("g")
@@ -251,7 +281,7 @@ def test_a_queue_comes_to_its_end(browser: Any, server: Server, reviewed: Store)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1400])
 def test_nothing_is_cut_off_at_any_width(
-    browser: Any, server: Server, scheme: str, width: int
+    browser: Any, server: Inside, scheme: str, width: int
 ) -> None:
     looks = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
     ann = Reviewer(browser, server, **looks)
