@@ -43,6 +43,13 @@ def import_lines(done: Imported) -> list[str]:
     ]
     if done.new_classes:
         lines.append(f"new classes: {escape(', '.join(done.new_classes))}")
+    if done.outdated:
+        lines.append(
+            f"{done.outdated:,} rows say something else than the present label, were said before, "
+            "and were not taken again"
+        )
+    if done.unlabelled:
+        lines.append(f"{done.unlabelled:,} rows without a label were passed over")
     return lines
 
 

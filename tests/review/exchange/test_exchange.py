@@ -13,6 +13,7 @@ import pytest
 
 from icehouse.errors import LookupFailed, SourceError, UsageError
 from icehouse.heads import FitOptions, fit_head, load_head
+from icehouse.report import import_lines
 from icehouse.review.exchange import export_labels, history, import_labels
 from icehouse.store import Answer, QueueItem, Queues, Store
 
@@ -106,6 +107,36 @@ def test_several_labels_of_an_image_share_a_cell(store: Store, tmp_path: Path, e
     assert 'choice="multiple"' in (tmp_path / "labels.xml").read_text()
 
 
+def edit(path: Path, key: str, label: str) -> Path:
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    return write(path, *({**row, "labels": label} if row["key"] == key else row for row in rows))
+
+
+def test_who_edits_a_file_says_so_now_and_once(said: Store, tmp_path: Path) -> None:
+    export_labels(said, TASK, tmp_path / "labels.csv")
+    before = said.labels.events(TASK)
+    path = edit(tmp_path / "labels.csv", "stripes/00.png", "disc")
+    for new in (1, 0):
+        done = take(said, path)
+        assert (done.new, done.changed, done.outdated) == (new, new, 0)
+    *held, event = said.labels.events(TASK)
+    assert held == before
+    assert (event.annotator, event.origin, event.labels) == ("eve", "import", ("disc",))
+    assert event.time > max(each.time for each in before)
+    assert said.labels.present(TASK)[event.image_id] == ("disc",)
+
+
+def test_what_others_have_said_since_is_not_taken_back_in_silence(
+    said: Store, tmp_path: Path
+) -> None:
+    export_labels(said, TASK, tmp_path / "labels.csv")
+    *_, last = said.labels.events(TASK)
+    said.labels.record(TASK, [(last.image_id, ("disc",))], annotator="bob", origin="review")
+    done = take(said, tmp_path / "labels.csv")
+    assert (done.new, done.changed, done.outdated) == (0, 0, 1)
+    assert "1 rows say something else than the present label" in import_lines(done)[1]
+
+
 # Tables made by hand.
 
 
@@ -155,6 +186,32 @@ def test_a_file_that_does_not_fit_is_refused_as_a_whole(
     assert embedded.labels.events(TASK) == before
 
 
+@pytest.mark.parametrize("name", ["l.csv", "l.jsonl"])
+def test_rows_without_a_label_are_passed_over_and_counted(
+    embedded: Store, tmp_path: Path, name: str
+) -> None:
+    rows = [{"key": f"disc/0{n}.png", "label": each} for n, each in enumerate(["stripes", "", " "])]
+    path = tmp_path / name
+    if name == "l.csv":
+        write(path, *rows).write_text(path.read_text() + "disc/03.png\n")
+    else:
+        lines = [*rows, {"key": "disc/03.png", "label": None}]
+        path.write_text("".join(json.dumps(row) + "\n" for row in lines))
+    done = take(embedded, path)
+    assert (done.statements, done.new, done.unlabelled) == (1, 1, 3)
+    assert "3 rows without a label were passed over" in import_lines(done)
+
+
+def test_where_several_labels_are_taken_an_empty_cell_is_none_of_them(
+    embedded: Store, tmp_path: Path
+) -> None:
+    embedded.labels.ensure_task("tags", "multi", ["wet"])
+    path = write(tmp_path / "l.csv", {"key": "disc/00.png", "labels": ""})
+    path.write_text(path.read_text() + "disc/01.png\n")
+    done = import_labels(embedded, "tags", path, annotator="eve")
+    assert (done.new, done.unlabelled) == (1, 1)  # a short row has no cell at all
+
+
 def test_new_classes_are_added_where_that_was_asked_for(embedded: Store, tmp_path: Path) -> None:
     path = write(tmp_path / "l.csv", {"key": "disc/00.png", "label": "owl"})
     assert take(embedded, path, new_classes=True).new_classes == ("owl",)
@@ -172,6 +229,16 @@ def test_new_classes_are_added_where_that_was_asked_for(embedded: Store, tmp_pat
         ("l.json", b"{}", "a list of tasks; export as JSON"),
         ("l.json", b"nope", "no JSON file"),
         ("l.json", b'[{"annotations": [{}]}]', "task 1 is not as Label Studio exports it"),
+        ("l.csv", b"", "no rows in this csv file"),
+        ("l.csv", b"key,label\n", "no rows in this csv file"),
+        ("l.jsonl", b"\n", "no rows in this jsonl file"),
+        (
+            "l.jsonl",
+            b'{"key": "disc/00.png", "labels": ["disc", "stripes"]}',
+            "row 1: .* one label",
+        ),
+        ("l.json", b"[]", "no tasks in this file"),
+        ("l.json", b'[{"image": "a.png", "label": "disc"}]', "task 1 .* without data.* JSON-MIN"),
         ("l.json", b"[7]", "task 1 is not as Label Studio exports it"),
     ],
 )
@@ -251,6 +318,22 @@ def test_what_was_edited_there_is_news(
     *_, event = said.labels.events(TASK)
     assert (event.labels, event.annotator) == ((label,), "label-studio:zoe@example.org")
     assert event.image_id.hex() == edited["data"]["image_id"]
+
+
+def test_an_annotation_without_a_choice_is_passed_over(
+    tasks: list[dict[str, Any]], said: Store, tmp_path: Path
+) -> None:
+    (annotation,) = tasks[0]["annotations"]
+    (result,) = annotation["result"]
+    annotation["result"] = []
+    (tmp_path / "l.json").write_text(json.dumps(tasks))
+    done = take(said, tmp_path / "l.json")
+    assert (done.statements, done.new, done.unlabelled) == (39, 0, 1)
+    result["value"]["choices"] = ["disc", "stripes"]
+    annotation["result"] = [result]
+    (tmp_path / "l.json").write_text(json.dumps(tasks))
+    with pytest.raises(UsageError, match="task 1: task 'shapes' takes exactly one label, got"):
+        take(said, tmp_path / "l.json")
 
 
 # History.
