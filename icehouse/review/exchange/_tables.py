@@ -1,6 +1,7 @@
 """Labels as tables: CSV for spreadsheets, Parquet for programs, JSON lines for everything.
 
 In CSV several labels of one image stand in one cell, with ``;`` between them, as in manifests.
+What spreadsheets make of CSV is read, too: other delimiters, and names of columns in capitals.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from icehouse.review.exchange._statements import Statement, read_time
 
 COLUMNS = ("image_id", "dataset", "key", "labels", "annotator", "time", "origin", "note")
 SEVERAL = ";"
+DELIMITERS = ",;\t"
+NAMED_FILES = ("path", "file", "filename")
 SCHEMA = pa.schema(
     [(name, pa.list_(pa.string()) if name == "labels" else pa.string()) for name in COLUMNS]
 )
@@ -90,8 +93,12 @@ def _rows(data: bytes, kind: str) -> Iterable[Any]:
         return pq.read_table(pa.BufferReader(data)).to_pylist()
     text = data.decode("utf-8-sig")
     if kind == "jsonl":
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    return csv.DictReader(io.StringIO(text), strict=True)
+        return [json.loads(line) for line in io.StringIO(text) if line.strip()]
+    head = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=head.count)  # of as many, the comma
+    rows = csv.DictReader(io.StringIO(text), strict=True, delimiter=delimiter)
+    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    return rows
 
 
 def _statement(row: Any, where: str, several: bool) -> Statement | None:
@@ -110,7 +117,7 @@ def _statement(row: Any, where: str, several: bool) -> Statement | None:
         labels = [name for name in labels.split(SEVERAL) if name.strip()] if several else [labels]
     image, key = (row.get(name) or None for name in ("image_id", "key"))
     if image is None and key is None:
-        raise SourceError(f"{where} names no image: a column 'image_id' or 'key' does")
+        raise SourceError(f"{where} names no image: a column 'image_id' or 'key' does{_hint(row)}")
     texts = (row.get("dataset"), key, row.get("annotator"), row.get("note"), image, *labels)
     if not all(isinstance(text, str) for text in texts if text is not None):
         raise SourceError(f"{where}: all but times is text, got {texts!r:.90}")
@@ -125,3 +132,9 @@ def _statement(row: Any, where: str, several: bool) -> Statement | None:
         note=row.get("note") or None,
         where=where,
     )
+
+
+def _hint(row: Mapping[str, Any]) -> str:
+    """Say which column is likely to be the key under another name."""
+    likely = [name for name in NAMED_FILES if row.get(name)]
+    return f"; call the column {likely[0]!r} 'key'" if likely else ""

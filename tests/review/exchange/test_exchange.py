@@ -169,7 +169,12 @@ def test_rows_without_a_time_are_news_only_once(embedded: Store, tmp_path: Path)
             "row 2 and row 1 say .* of one image",
         ),
         ([{"key": "disc/00.png"}], SourceError, "row 1 has no column 'labels' or 'label'; .* key"),
-        ([{"label": "disc"}], SourceError, "row 1 names no image"),
+        ([{"label": "disc"}], SourceError, "row 1 names no image: .* does$"),
+        (
+            [{"File": "disc/00.png", "label": "disc"}],
+            SourceError,
+            "row 1 names no image.*call the column 'file' 'key'",
+        ),
         (
             [{"key": "disc/00.png", "label": "disc", "time": "noon"}],
             SourceError,
@@ -184,6 +189,24 @@ def test_a_file_that_does_not_fit_is_refused_as_a_whole(
     with pytest.raises(error, match=match):
         take(embedded, write(tmp_path / "l.csv", *rows))
     assert embedded.labels.events(TASK) == before
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_is_read_as_spreadsheets_write_it(
+    embedded: Store, tmp_path: Path, delimiter: str
+) -> None:
+    lines = ["KEY; Label;Note", 'disc/00.png;stripes;"a;b,c"', "disc/01.png;disc;"]
+    text = "\r\n".join(line.replace(";", delimiter) for line in lines)
+    (tmp_path / "l.csv").write_bytes(text.encode("utf-8-sig"))
+    assert take(embedded, tmp_path / "l.csv").new == 2
+    assert embedded.labels.events(TASK)[-2].note == f"a{delimiter}b,c"
+
+
+def test_one_column_of_labels_is_no_list_of_several(embedded: Store, tmp_path: Path) -> None:
+    embedded.labels.ensure_task("tags", "multi", ["wet", "dark"])
+    (tmp_path / "l.csv").write_text("key,labels\ndisc/00.png,wet;dark\n")
+    import_labels(embedded, "tags", tmp_path / "l.csv", annotator="eve")
+    assert list(embedded.labels.present("tags").values()) == [("wet", "dark")]
 
 
 @pytest.mark.parametrize("name", ["l.csv", "l.jsonl"])
@@ -225,7 +248,7 @@ def test_new_classes_are_added_where_that_was_asked_for(embedded: Store, tmp_pat
         ("l.parquet", b"PAR", "no parquet file with labels"),
         ("l.jsonl", b"{", "no jsonl file with labels"),
         ("l.jsonl", b"[1]", "row 1: a row is an object of columns, got"),
-        ("l.csv", b"\xff\xfe", "no csv file with labels"),
+        ("l.csv", b"\xff\xfe", "no csv file with labels: it is not UTF-8; .* CSV UTF-8"),
         ("l.json", b"{}", "a list of tasks; export as JSON"),
         ("l.json", b"nope", "no JSON file"),
         ("l.json", b'[{"annotations": [{}]}]', "task 1 is not as Label Studio exports it"),
