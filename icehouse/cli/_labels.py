@@ -109,6 +109,9 @@ def merge_with(
     store: StorePath,
     other: Annotated[str, typer.Argument(help="Another store.")],
     task: TaskName = None,
+    new_task: Annotated[
+        bool, typer.Option("--new-task", help="Make the task where this store does not have it.")
+    ] = False,
     labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
@@ -119,7 +122,13 @@ def merge_with(
 
     opened = Store.open(store, labels)
     theirs = Store.open(other)
-    done = merge_labels(opened.labels, theirs.labels, choose_task(theirs, task).name)
+    done = merge_labels(
+        opened.labels,
+        theirs.labels,
+        choose_task(theirs, task).name,
+        images=opened.places(),
+        new_task=new_task,
+    )
     show([done], json_lines, *merge_tables(done, opened))
 
 
