@@ -9,8 +9,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from icehouse.embedder import embed, list_source
 from icehouse.errors import LookupFailed, SourceError, UsageError
 from icehouse.heads import FitOptions, fit_head, load_head
 from icehouse.report import import_lines
@@ -299,6 +302,59 @@ def test_every_task_has_a_score_to_sort_by(tasks: list[dict[str, Any]]) -> None:
     assert all(0.5 <= score <= 1 for score in scores)
     assert len(set(scores)) > 10
     assert {task["predictions"][0]["model_version"][:9] for task in tasks} == {"logistic "}
+
+
+@pytest.fixture
+def loose(said: Store, tmp_path: Path) -> Store:
+    """The store with a dataset of three images that nobody has labelled."""
+    (tmp_path / "loose").mkdir()
+    noise = np.random.default_rng(9).integers(0, 256, (3, 40, 40, 3), np.uint8)
+    for number, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / "loose" / f"{number:02}.png")
+    embed(said, list_source(tmp_path / "loose"), "descriptor", dataset="loose")
+    return said
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_images_without_a_label_go_out_to_get_one(
+    loose: Store, tmp_path: Path, asked: bool
+) -> None:
+    fit_head(loose, "logistic", options=FitOptions(folds=3))
+    stored = load_head(loose, TASK, "logistic") if asked else None
+    export_labels(loose, TASK, tmp_path / "l.json", stored)
+    tasks = json.loads((tmp_path / "l.json").read_text())
+    bare = [task for task in tasks if not task["annotations"]]
+    assert len(tasks) == 43
+    assert {task["data"]["dataset"] for task in bare} == {"loose"}
+    assert len(bare) == 3
+    assert {len(task["predictions"]) for task in tasks} == {int(asked)}
+    done = take(loose, tmp_path / "l.json")
+    assert (done.statements, done.new, done.unlabelled) == (40, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["l.csv", "l.json"])
+def test_the_images_of_a_queue_go_out_in_its_order(loose: Store, tmp_path: Path, name: str) -> None:
+    by_key = {place.key: image for image, place in loose.places().items()}
+    keys = ["stripes/03.png", "01.png", "disc/05.png"]
+    items = [QueueItem(by_key[key], 0.5) for key in keys]
+    number = Queues(loose.labels).make(TASK, "margin", items).id
+    export_labels(loose, TASK, tmp_path / name, queue=number)
+    text = (tmp_path / name).read_text()
+    if name == "l.json":
+        assert [task["data"]["key"] for task in json.loads(text)] == keys
+    else:
+        rows = csv.DictReader(io.StringIO(text))
+        assert [row["key"] for row in rows] == ["stripes/03.png", "disc/05.png"]
+
+
+def test_a_queue_of_another_task_is_refused(said: Store, tmp_path: Path) -> None:
+    said.labels.ensure_task("pet", "single", ["cat"])
+    image = sorted(images(said))[0]
+    number = Queues(said.labels).make("pet", "margin", [QueueItem(image, 0.5)]).id
+    with pytest.raises(UsageError, match="queue 1 is of task 'pet', not of 'shapes'"):
+        export_labels(said, TASK, tmp_path / "l.csv", queue=number)
+    with pytest.raises(LookupFailed, match="no queue 2"):
+        export_labels(said, TASK, tmp_path / "l.csv", queue=2)
 
 
 def test_tasks_are_as_label_studio_documents_them(
