@@ -189,9 +189,7 @@ STEPS = st.lists(
 )
 
 
-@settings(
-    max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 def test_two_logs_that_merge_each_other_agree(steps: Any, tmp_path_factory: Any) -> None:
     folder, names = tmp_path_factory.mktemp("logs"), count()
