@@ -107,7 +107,7 @@ def import_labels(
     events, before = store.labels.events(task), store.labels.present(task)
     if lacking:
         store.labels.ensure_task(task, asked.kind, lacking)
-    said = _as_edited(said, images, events)
+    said = _as_edited(said, images, events, annotator)
     dated = [
         Signed(image, one.labels, one.annotator or annotator, one.time, one.note)
         for one, image in zip(said, images, strict=True)
@@ -136,7 +136,10 @@ def _one_label_each(said: Sequence[Statement], task: Task) -> None:
 
 
 def _as_edited(
-    said: Sequence[Statement], images: Sequence[bytes], events: Sequence[LabelEvent]
+    said: Sequence[Statement],
+    images: Sequence[bytes],
+    events: Sequence[LabelEvent],
+    annotator: str,
 ) -> list[Statement]:
     """Return statements, without signature and time where the log holds these of other labels.
 
@@ -149,8 +152,8 @@ def _as_edited(
             held.setdefault(name, set()).add(event.labels)
     found = []
     for one, image in zip(said, images, strict=True):
-        if one.annotator is not None and one.time is not None:
-            name = image, one.annotator, datetime.fromtimestamp(one.time, UTC)
+        if one.time is not None:
+            name = image, one.annotator or annotator, datetime.fromtimestamp(one.time, UTC)
             if one.labels not in held.get(name, {one.labels}):
                 one = replace(one, annotator=None, time=None)
         found.append(one)

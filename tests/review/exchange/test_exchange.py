@@ -16,9 +16,9 @@ from PIL import Image
 from icehouse.embedder import embed, list_source
 from icehouse.errors import LookupFailed, SourceError, UsageError
 from icehouse.heads import FitOptions, fit_head, load_head
-from icehouse.report import import_lines
+from icehouse.report import import_lines, merge_tables
 from icehouse.review.exchange import export_labels, history, import_labels
-from icehouse.store import Answer, QueueItem, Queues, Store
+from icehouse.store import Answer, QueueItem, Queues, Store, merge_labels
 
 FORMATS = ("labels.csv", "labels.parquet", "labels.jsonl", "labels.json")
 TASK = "shapes"
@@ -127,6 +127,19 @@ def test_who_edits_a_file_says_so_now_and_once(said: Store, tmp_path: Path) -> N
     assert (event.annotator, event.origin, event.labels) == ("eve", "import", ("disc",))
     assert event.time > max(each.time for each in before)
     assert said.labels.present(TASK)[event.image_id] == ("disc",)
+
+
+def test_an_edit_of_what_one_said_without_a_name_is_known_as_one(
+    embedded: Store, tmp_path: Path
+) -> None:
+    row = {"key": "disc/00.png", "label": "stripes", "time": "2026-01-02T03:04:05Z"}
+    assert take(embedded, write(tmp_path / "l.csv", row)).new == 1
+    *_, first = embedded.labels.events(TASK)
+    for new in (1, 0):
+        assert take(embedded, write(tmp_path / "l.csv", {**row, "label": "disc"})).new == new
+    *_, event = embedded.labels.events(TASK)
+    assert (event.labels, event.annotator) == (("disc",), "eve")
+    assert event.time > first.time
 
 
 def test_what_others_have_said_since_is_not_taken_back_in_silence(
@@ -413,6 +426,20 @@ def test_an_annotation_without_a_choice_is_passed_over(
     (tmp_path / "l.json").write_text(json.dumps(tasks))
     with pytest.raises(UsageError, match="task 1: task 'shapes' takes exactly one label, got"):
         take(said, tmp_path / "l.json")
+
+
+# Merges.
+
+
+def test_a_merge_says_what_is_new_and_what_is_not_here(loose: Store, other: Store) -> None:
+    (image,) = (i for i, place in loose.places().items() if place.key == "00.png")
+    loose.labels.ensure_task(TASK, "single", ["noise"])
+    loose.labels.record(TASK, [(image, ("noise",))], annotator="ann", origin="review")
+    done = merge_labels(other.labels, loose.labels, TASK, images=other.places())
+    assert (done.new_classes, done.unknown_images) == (("noise",), 1)
+    _, classes, lacking = merge_tables(done, other)
+    assert classes == "new classes: noise"
+    assert str(lacking).startswith("1 images of the other store are not in this one")
 
 
 # History.
