@@ -65,18 +65,23 @@ def export_to(
         str | None,
         typer.Option(help="For Label Studio: add its answers, with scores to sort by."),
     ] = None,
+    queue: Annotated[
+        int | None, typer.Option(help="Number: only images of this queue, in its order.")
+    ] = None,
     labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
     """Write the present labels, with who gave them and when."""
     from icehouse.heads import choose_task, load_head
     from icehouse.review import export_labels
-    from icehouse.store import Store
+    from icehouse.store import Queues, Store
 
     opened = Store.open(store, labels)
+    if task is None and queue is not None:
+        task = Queues(opened.labels).queue(queue).task
     name = choose_task(opened, task).name
     stored = load_head(opened, name, head) if head else None
-    written = export_labels(opened, name, file, stored)
+    written = export_labels(opened, name, file, stored, queue)
     show([], json_lines, *(f"written: {path}" for path in written))
 
 
@@ -109,6 +114,9 @@ def merge_with(
     store: StorePath,
     other: Annotated[str, typer.Argument(help="Another store.")],
     task: TaskName = None,
+    new_task: Annotated[
+        bool, typer.Option("--new-task", help="Make the task where this store does not have it.")
+    ] = False,
     labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
@@ -119,7 +127,13 @@ def merge_with(
 
     opened = Store.open(store, labels)
     theirs = Store.open(other)
-    done = merge_labels(opened.labels, theirs.labels, choose_task(theirs, task).name)
+    done = merge_labels(
+        opened.labels,
+        theirs.labels,
+        choose_task(theirs, task).name,
+        images=opened.places(),
+        new_task=new_task,
+    )
     show([done], json_lines, *merge_tables(done, opened))
 
 

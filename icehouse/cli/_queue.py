@@ -50,7 +50,8 @@ def queue(
         show(found, json_lines, queues_table(found))
     elif number is not None:
         state = queue_state(opened, number)
-        show([state], json_lines, *queue_state_tables(state))
+        waiting = Queues(opened.labels).items(number, lacking=True)
+        show([state], json_lines, *queue_state_tables(state, waiting, opened))
     else:
         options = QueueOptions(
             task, encoder, head, strategy, batch, reviewers, overlap, again, seed

@@ -43,6 +43,13 @@ def import_lines(done: Imported) -> list[str]:
     ]
     if done.new_classes:
         lines.append(f"new classes: {escape(', '.join(done.new_classes))}")
+    if done.outdated:
+        lines.append(
+            f"{done.outdated:,} rows say something else than the present label, were said before, "
+            "and were not taken again"
+        )
+    if done.unlabelled:
+        lines.append(f"{done.unlabelled:,} rows without a label were passed over")
     return lines
 
 
@@ -52,9 +59,17 @@ def merge_tables(done: Merged, store: Store) -> list[Table | str]:
         f"task {escape(done.task)}: {done.events:,} events came over, {done.known:,} were here; "
         f"the labels of {done.changed:,} images changed"
     ]
+    if done.new_classes:
+        said.append(f"new classes: {escape(', '.join(done.new_classes))}")
+    if done.unknown_images:
+        said.append(
+            f"{done.unknown_images:,} images of the other store are not in this one; "
+            "their labels count once they are embedded here"
+        )
     if done.conflicts:
         places = store.places()
-        table = new_table("conflicts, the later one counts", "image", "ours", "theirs", "kept")
+        title = "conflicts: a person counts before a source, then the later one"
+        table = new_table(title, "image", "ours", "theirs", "kept")
         for clash in done.conflicts:
             place = places.get(clash.image_id)
             name = place.key if place else clash.image_id.hex()[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -12,31 +13,37 @@ from icehouse.report._tables import new_table
 
 if TYPE_CHECKING:
     from icehouse.review import NewQueue, QueueState
-    from icehouse.store import Queue, Store
+    from icehouse.store import Queue, QueueItem, Store
 
 SHOWN = 12
 
 
 def new_queue_tables(made: NewQueue, store: Store) -> list[Table | str]:
-    """Return the beginning of a queue that was made, and notes."""
-    places = store.places()
+    """Return the beginning of a queue that was made, notes, and what comes next."""
     queue = made.queue
     title = f"queue {queue.id}, task {queue.task}: {len(made.items):,} images by {queue.strategy}"
-    columns = ["image", "the head says", "score", "reviewers", "by"]
-    table = new_table(title, *columns)
-    for item in made.items[:SHOWN]:
+    reasons = {str(item.why["strategy"]): str(item.why["reason"]) for item in made.items}
+    return [
+        *_items_table(title, made.items, store),
+        *(f"{escape(name)}: {escape(words)}" for name, words in reasons.items()),
+        *(f"note: {escape(note)}" for note in made.notes),
+        f"icehouse review {queue.id} opens it in a browser",
+    ]
+
+
+def _items_table(title: str, items: Sequence[QueueItem], store: Store) -> list[Table | str]:
+    places = store.places()
+    table = new_table(title, "image", "the head says", "score", "reviewers", "by")
+    for item in items[:SHOWN]:
         place, why = places.get(item.image_id), item.why
         said = ""
         if "predicted" in why:
             said = f"{', '.join(why['predicted']) or 'no label'} {why['probability']:.2f}"
         name = ImageCell(place.key if place else "", item.image_id.hex())
-        by = escape(str(why["strategy"]))
+        by = escape(str(why.get("strategy", "")))
         table.add_row(name, escape(said), f"{item.score:.3f}", str(item.reviewers), by)
-    more = len(made.items) - SHOWN
-    lines = [f"and {more:,} more"] if more > 0 else []
-    reasons = {str(item.why["strategy"]): str(item.why["reason"]) for item in made.items}
-    lines += [f"{escape(name)}: {escape(words)}" for name, words in reasons.items()]
-    return [table, *lines, *(f"note: {escape(note)}" for note in made.notes)]
+    more = len(items) - SHOWN
+    return [table, f"and {more:,} more"] if more > 0 else [table]
 
 
 def queues_table(queues: list[Queue]) -> Table | str:
@@ -51,8 +58,10 @@ def queues_table(queues: list[Queue]) -> Table | str:
     return table
 
 
-def queue_state_tables(state: QueueState) -> list[Table | str]:
-    """Return where a queue stands, who has done what, and how far they agree."""
+def queue_state_tables(
+    state: QueueState, waiting: Sequence[QueueItem], store: Store
+) -> list[Table | str]:
+    """Return where a queue stands, what is still to be answered, and how far people agree."""
     queue = state.queue
     said: list[Table | str] = [
         f"queue {queue.id}, task {escape(queue.task)}, by {escape(queue.strategy)}: "
@@ -74,4 +83,6 @@ def queue_state_tables(state: QueueState) -> list[Table | str]:
         said.append(f"{who} agree on {pair.same} of {pair.images} images{kappa}")
     if state.agreement.alpha is not None:
         said.append(f"Krippendorff's alpha {state.agreement.alpha:.2f}")
+    if waiting:
+        said += _items_table("still to be answered", waiting, store)
     return said

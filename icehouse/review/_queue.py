@@ -59,6 +59,11 @@ class QueueOptions:
                 "a queue has 1 image and 1 reviewer or more, got "
                 f"{self.batch} images and {self.reviewers} reviewers"
             )
+        if self.overlap is not None and self.reviewers < 2:
+            raise UsageError(
+                "--overlap says how many images go to several reviewers; say with --reviewers how "
+                f"many those are, 2 or more, got {self.reviewers}"
+            )
 
 
 @dataclass(frozen=True)
@@ -88,14 +93,29 @@ def queue(store: Store, options: QueueOptions | None = None) -> NewQueue:
     LookupFailed
         No such task, encoder or head, or several and none named.
     UsageError
-        There is nothing to ask about, or the strategy needs what there is not.
+        There is nothing to ask about, or the strategy needs what there is not; or the encoder is
+        not that of the head.
     """
     options = options or QueueOptions()
     task = choose_task(store, options.task)
     ranked = rank(store, task, options)
     queues = Queues(store.labels)
+    notes = [*ranked.notes, *_waiting_elsewhere(queues, task.name, ranked.items)]
     made = queues.make(task.name, ranked.strategy, ranked.items, ranked.settings)
-    return NewQueue(made, tuple(ranked.items), ranked.notes)
+    return NewQueue(made, tuple(ranked.items), tuple(notes))
+
+
+def _waiting_elsewhere(queues: Queues, task: str, items: list[QueueItem]) -> list[str]:
+    images = {item.image_id for item in items}
+    waiting = {
+        each.id: sum(item.image_id in images for item in queues.items(each.id, lacking=True))
+        for each in queues.queues(task)
+    }
+    return [
+        f"{count} of these images are in queue {number} already"
+        for number, count in waiting.items()
+        if count
+    ]
 
 
 @dataclass(frozen=True)
@@ -111,7 +131,7 @@ class Ranked:
 def rank(store: Store, task: Task, options: QueueOptions) -> Ranked:
     """Choose images by a strategy; see :func:`queue`."""
     stored = _head(store, task, options.head)
-    encoder_id = stored.card.encoder_id if stored else choose_encoder(store, options.encoder)
+    encoder_id = _encoder(store, stored, options.encoder)
     features = in_scope(store, task.name, encoder_id)
     asked, new, notes = asked_about(store, task.name, features.ids, again=options.again)
     rng = np.random.default_rng(options.seed)
@@ -146,6 +166,19 @@ def _head(store: Store, task: Task, name: str | None) -> StoredHead | None:
     if name is None and not head_names(store, task.name):
         return None
     return choose_head(store, task.name, name)
+
+
+def _encoder(store: Store, stored: StoredHead | None, name: str | None) -> str:
+    """Return the encoder that is to be asked, which is that of the head where there is one."""
+    if stored is None:
+        return choose_encoder(store, name)
+    own = stored.card.encoder_id
+    if name is not None and (other := choose_encoder(store, name)) != own:
+        raise UsageError(
+            f"head {stored.card.name!r} is one of encoder {own}, not of {other}; leave --encoder "
+            "out, or choose another head with --head"
+        )
+    return own
 
 
 def _answer(stored: StoredHead | None, pool: Pool, row: int) -> dict[str, Any]:

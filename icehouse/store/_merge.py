@@ -3,21 +3,25 @@
 Events are known again by what they say, who said it and when; a source says the same at any time.
 As with branches of code: where one log holds the statement that is in force in the other, it has
 gone on from there, and its state counts. Where neither does and their labels differ, that is a
-conflict: the later statement counts, and both are reported. An event that came last but does not
-count is followed by one that repeats what does, so that the present labels follow from the log.
+conflict: a person counts before a source, then the later one, and both are reported. An event that
+came last but does not count is followed by one that repeats what does, so that the present labels
+follow from the log.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from icehouse.errors import UsageError
 from icehouse.store._label_events import LabelEvent, in_force_of, labels_to_text, read_events
 from icehouse.store._label_tables import EVENTS
+from icehouse.store._label_url import sqlite_file
 from icehouse.store._labels import LabelLog
 
 SOURCE, MERGE = "source", "merge"
@@ -36,7 +40,7 @@ class Conflict:
     ours, theirs : LabelEvent
         In force before.
     kept : {"ours", "theirs"}
-        The later one.
+        That of the person, against a source; else the later one.
     """
 
     task: str
@@ -60,6 +64,10 @@ class Merged:
     changed : int
         Images whose present labels are others now.
     conflicts : tuple of Conflict
+    new_classes : tuple of str
+        That the task did not have here.
+    unknown_images : int
+        Of the other log, that are not among ``images``.
     """
 
     task: str
@@ -67,26 +75,53 @@ class Merged:
     known: int
     changed: int
     conflicts: tuple[Conflict, ...]
+    new_classes: tuple[str, ...] = ()
+    unknown_images: int = 0
 
 
-def merge_labels(ours: LabelLog, theirs: LabelLog, task: str) -> Merged:
+def merge_labels(
+    ours: LabelLog,
+    theirs: LabelLog,
+    task: str,
+    *,
+    images: Container[bytes] | None = None,
+    new_task: bool = False,
+) -> Merged:
     """Append to a log what another one holds of a task, each statement once.
+
+    Parameters
+    ----------
+    ours, theirs : LabelLog
+    task : str
+    images : container of bytes, optional
+        That the store of ``ours`` has, to count those that it has not; all are merged.
+    new_task : bool
+        Make the task where it is not here; else that is refused.
 
     Raises
     ------
     LookupFailed
         The other log has no such task.
     UsageError
-        The task takes labels of another kind here.
+        The task takes labels of another kind here, or is not here; or both logs are one.
     """
-    there = theirs.task(task)
+    if _where(ours) == _where(theirs):
+        raise UsageError("a store is not merged with itself; name another one")
+    there, here = theirs.task(task), {each.name: each for each in ours.tasks()}
+    if task not in here and not new_task:
+        raise UsageError(
+            f"this store has no task {task!r} to merge into; it has: {', '.join(here) or 'none'}. "
+            "Make it with --new-task, or choose another one with --task"
+        )
+    known = here[task].classes if task in here else ()
     ours.ensure_task(task, there.kind, there.classes)
     come = _History(theirs.events(task))
+    about = {event.image_id for event in come.events}
     with ours.database.write() as db:
         had = _History(read_events(db, task))
         wanted: dict[bytes, LabelEvent | None] = dict(had.in_force)
         conflicts = []
-        for image in {event.image_id for event in come.events}:
+        for image in about:
             mine, other = had.in_force.get(image), come.in_force.get(image)
             wanted[image], clash = _choose(mine, other, had, come)
             if clash and mine and other:
@@ -96,9 +131,20 @@ def merge_labels(ours: LabelLog, theirs: LabelLog, task: str) -> Merged:
         now = in_force_of(read_events(db, task))
         for image, event in wanted.items():
             _make_hold(db, task, now.get(image), event)
-    changed = sum(_said(had.in_force.get(image)) != _said(event) for image, event in wanted.items())
-    conflicts.sort(key=lambda clash: clash.image_id)
-    return Merged(task, new, len(come.events) - new, changed, tuple(conflicts))
+    return Merged(
+        task,
+        new,
+        len(come.events) - new,
+        changed=sum(_said(had.in_force.get(i)) != _said(event) for i, event in wanted.items()),
+        conflicts=tuple(sorted(conflicts, key=lambda clash: clash.image_id)),
+        new_classes=tuple(name for name in there.classes if name not in known),
+        unknown_images=0 if images is None else sum(image not in images for image in about),
+    )
+
+
+def _where(log: LabelLog) -> Path | sa.URL:
+    file = sqlite_file(log.database.url)
+    return log.database.url if file is None else file.resolve()
 
 
 class _History:
@@ -115,6 +161,7 @@ class _History:
             self.names[event.seq] = (*name, twice[name])
         self.seqs = {name: seq for seq, name in self.names.items()}
         self.in_force = in_force_of(events)
+        self.sources = {event.annotator for event in events if event.origin == SOURCE}
 
     def holds(self, event: LabelEvent, of: _History) -> bool:
         """Say whether an event of another history is one of this, too."""
@@ -133,8 +180,14 @@ def _choose(
         return (None if they_know else mine), False
     if they_know != we_know:
         return (other if they_know else mine), False
-    later = max(mine, other, key=lambda event: (event.time, event.labels, event.annotator))
-    return later, mine.labels != other.labels
+    sources = had.sources | come.sources
+
+    def weight(event: LabelEvent) -> tuple[Any, ...]:
+        # What a merge repeats is still what the source said.
+        person = event.annotator not in sources or event.origin not in (SOURCE, MERGE)
+        return person, event.time, event.labels, event.annotator
+
+    return max(mine, other, key=weight), mine.labels != other.labels
 
 
 def _append(db: sa.Connection, task: str, had: _History, come: _History) -> int:

@@ -88,6 +88,12 @@ class Queues:
             rows = db.execute(query if task is None else query.where(QUEUES.c.task == task)).all()
         return [Queue(q.id, q.task, q.strategy, q.made, json.loads(q.settings)) for q in rows]
 
+    def items(self, number: int, *, lacking: bool = False) -> list[QueueItem]:
+        """Return the images of a queue in its order, all or those that lack answers."""
+        query = sa.select(ITEMS).where(ITEMS.c.queue == number).order_by(ITEMS.c.place)
+        with self._database.read() as db:
+            return [_item(row) for row in db.execute(query) if not lacking or row.lacks > 0]
+
     def rank_anew(self, number: int, items: Sequence[QueueItem]) -> None:
         """Put other images in the place of those that nobody has been given or answered.
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from icehouse.embedder import embed, list_source
+from icehouse.embedder import choose_encoder, embed, list_source
 from icehouse.errors import LookupFailed, UsageError
 from icehouse.heads import FitOptions, fit_head
+from icehouse.report import new_queue_tables, queue_state_tables
 from icehouse.review import (
     QueueOptions,
     agreement,
@@ -61,6 +63,7 @@ def test_images_without_a_label_are_asked_about(loose: Store) -> None:
         assert item.why["predicted"] in (["disc"], ["stripes"])
     again = queue(loose, QueueOptions(batch=8))
     assert again.items == made.items
+    assert again.notes == (f"8 of these images are in queue {made.queue.id} already",)
     assert again.queue.id == made.queue.id + 1
     assert Queues(loose.labels).lease(made.queue.id, "ann", 8) == list(made.items)
 
@@ -116,6 +119,8 @@ def test_some_images_go_to_several_reviewers(loose: Store) -> None:
     ("options", "match"),
     [
         ({"batch": 0}, "1 image and 1 reviewer or more, got 0 images"),
+        ({"overlap": 5}, "--reviewers how many those are, 2 or more, got 1"),
+        ({"overlap": 0, "reviewers": 1}, "2 or more, got 1"),
         ({"reviewers": 0}, "got 50 images and 0 reviewers"),
         ({"strategy": "nope"}, "no strategy 'nope'"),
     ],
@@ -140,6 +145,56 @@ def test_other_tasks_datasets_are_none_of_a_queue(loose: Store, tmp_path: Path) 
     made = queue(loose, QueueOptions(task=TASK, batch=20))
     assert len(made.items) <= 12
     assert "cat/1.png" not in keys(loose, made.items)
+
+
+def test_images_that_wait_in_another_queue_are_counted_until_they_are_answered(
+    loose: Store,
+) -> None:
+    made = queue(loose, QueueOptions(strategy="margin", batch=12))
+    queues, number = Queues(loose.labels), made.queue.id
+    for place, item in enumerate(made.items[:2]):
+        queues.answer(number, "ann", [Answer(str(place), item.image_id, labels=("disc",))])
+    assert queues.items(number) == list(made.items)
+    assert queues.items(number, lacking=True) == list(made.items[2:])
+    loose.labels.ensure_task("pet", "single", ["cat"])
+    queues.make("pet", "margin", made.items)  # of another task, which is another question
+    again = queue(loose, QueueOptions(strategy="margin", batch=5, task=TASK))
+    assert again.notes == (f"5 of these images are in queue {number} already",)
+
+
+def test_the_encoder_of_a_queue_is_that_of_its_head(loose: Store, pictures: Path) -> None:
+    embed(loose, list_source(pictures), "tiny", dataset="p")
+    own, other = (choose_encoder(loose, name) for name in ("descriptor", "tiny"))
+    with pytest.raises(UsageError, match=f"of encoder {own}, not of {other}; leave --encoder"):
+        queue(loose, QueueOptions(encoder="tiny", head="logistic", task=TASK))
+    assert queue(loose, QueueOptions(encoder="descriptor", task=TASK)).items
+
+
+# What is shown.
+
+
+def test_a_new_queue_says_what_comes_next(loose: Store) -> None:
+    made = queue(loose, QueueOptions(batch=4))
+    assert new_queue_tables(made, loose)[-1] == "icehouse review 1 opens it in a browser"
+
+
+def test_the_state_lists_what_is_still_to_be_answered(loose: Store) -> None:
+    made = queue(loose, QueueOptions(batch=14, again=True))
+    queues, number = Queues(loose.labels), made.queue.id
+
+    def shown() -> list[Any]:
+        waiting = queues.items(number, lacking=True)
+        return queue_state_tables(queue_state(loose, number), waiting, loose)
+
+    *_, table, more = shown()
+    assert (table.title, table.row_count, more) == ("still to be answered", 12, "and 2 more")
+    first, second, *others = (
+        Answer(str(place), item.image_id, "unsure") for place, item in enumerate(made.items)
+    )
+    queues.answer(number, "ann", [first, second])
+    assert shown()[-1].row_count == 12
+    queues.answer(number, "ann", others)
+    assert not any("still" in str(getattr(part, "title", "")) for part in shown())
 
 
 # Where it stands.

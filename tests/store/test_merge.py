@@ -48,12 +48,73 @@ def test_what_is_new_comes_over_and_a_second_time_nothing(logs: Any, url: str) -
     merged = merge_labels(ours, theirs, "animal")
     assert (merged.events, merged.known, merged.changed) == (3, 0, 1)
     assert merged.conflicts == ()
+    assert merged.new_classes == ("ant",)
     assert present(ours) == {A: "cat", B: "dog"}
     assert "ant" in ours.task("animal").classes
     *_, undo = ours.events("animal")
     assert (undo.annotator, undo.undoes) == ("bob", undo.seq - 1)
     again = merge_labels(ours, theirs, "animal")
     assert (again.events, again.known, again.changed) == (0, 3, 0)
+    assert again.new_classes == ()
+
+
+@pytest.mark.parametrize("late", ["person", "source"])
+@pytest.mark.parametrize("here", ["person", "source"])
+def test_a_person_counts_before_a_source_whoever_is_later(logs: Any, late: str, here: str) -> None:
+    sides = dict(zip((here, "source" if here == "person" else "person"), logs, strict=True))
+    for who in ("source", "person") if late == "person" else ("person", "source"):
+        if who == "person":
+            say(sides[who], A, "cat")
+        else:
+            say(sides[who], A, "dog", "photos", "source")
+    (clash,) = merge_labels(*logs, "animal").conflicts
+    assert clash.kept == ("ours" if here == "person" else "theirs")
+    assert merge_labels(*reversed(logs), "animal").conflicts == ()
+    assert [present(log) for log in logs] == [{A: "cat"}] * 2
+
+
+def test_what_a_merge_repeats_of_a_source_does_not_count_as_a_person(
+    logs: Any, tmp_path: Path
+) -> None:
+    ours, theirs = logs
+    say(theirs, A, "dog", "pets", "source")
+    say(ours, A, "owl", "photos", "source")
+    merge_labels(ours, theirs, "animal")
+    assert ours.in_force("animal")[A].annotator == "photos"
+    assert ours.in_force("animal")[A].origin == "merge"  # the source's own came before theirs
+    third = new_log(tmp_path / "third.sqlite")
+    say(third, A, "cat")
+    say(ours, B, "owl", "photos", "source")
+    (clash,) = merge_labels(third, ours, "animal").conflicts
+    assert clash.kept == "ours"
+    assert present(third)[A] == "cat"
+
+
+def test_images_that_are_not_here_are_counted(logs: Any) -> None:
+    ours, theirs = logs
+    say(theirs, A, "cat")
+    say(theirs, B, "cat")
+    merged = merge_labels(ours, theirs, "animal", images={A})
+    assert (merged.unknown_images, merged.events) == (1, 2)
+    assert merge_labels(ours, theirs, "animal").unknown_images == 0
+
+
+def test_a_task_that_is_not_here_is_made_where_that_was_asked_for(logs: Any) -> None:
+    ours, theirs = logs
+    theirs.ensure_task("pet", "multi", ["cat"])
+    with pytest.raises(UsageError, match=r"no task 'pet' .* it has: animal\. .*--new-task"):
+        merge_labels(ours, theirs, "pet")
+    assert [task.name for task in ours.tasks()] == ["animal"]
+    assert merge_labels(ours, theirs, "pet", new_task=True).new_classes == ("cat",)
+    assert ours.task("pet") == theirs.task("pet")
+
+
+def test_a_store_is_not_merged_with_itself(logs: Any, tmp_path: Path) -> None:
+    ours, _ = logs
+    (tmp_path / "link").symlink_to(tmp_path)
+    for path in (tmp_path / "ours.sqlite", tmp_path / "link" / "ours.sqlite"):
+        with pytest.raises(UsageError, match="not merged with itself"):
+            merge_labels(ours, new_log(path), "animal")
 
 
 @pytest.mark.parametrize("late", ["ours", "theirs"])

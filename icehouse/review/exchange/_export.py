@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from icehouse.errors import UsageError
-from icehouse.heads import StoredHead
-from icehouse.review._judged import judge, sure_of
+from icehouse.heads import StoredHead, datasets_of, folds_of
+from icehouse.review._honest import honest_proba
+from icehouse.review._judged import indicator, sure_of
+from icehouse.review._queue_pool import in_scope
 from icehouse.review.exchange._label_studio import Guess, config, task_of
 from icehouse.review.exchange._statements import Statement, as_row
 from icehouse.review.exchange._tables import write_rows
-from icehouse.store import LabelEvent, Place, Store, files_at
+from icehouse.store import LabelEvent, Place, Queues, Store, files_at
 
 STUDIO = "label-studio"
 MULTI = "multi"
@@ -31,7 +33,11 @@ def kind_of(file: str | Path) -> str:
 
 
 def export_labels(
-    store: Store, task: str, file: str | Path, stored: StoredHead | None = None
+    store: Store,
+    task: str,
+    file: str | Path,
+    stored: StoredHead | None = None,
+    queue: int | None = None,
 ) -> list[str]:
     """Write the labels in force of a task, with who gave them and when.
 
@@ -40,11 +46,14 @@ def export_labels(
     store : Store
     task : str
     file : str or Path
-        ``.csv``, ``.parquet``, ``.jsonl``, or ``.json`` for Label Studio, beside which a file
-        ``.xml`` says its labelling interface.
+        ``.csv``, ``.parquet``, ``.jsonl``, or ``.json`` for Label Studio: all images that the task
+        is about, also those without a label, and beside it a file ``.xml`` that says its labelling
+        interface.
     stored : StoredHead, optional
-        For Label Studio: its answers to all images of the task's datasets, labelled or not, with
-        their probabilities, out-of-fold where it was fitted on them.
+        For Label Studio: its answers to all these images, with their probabilities, out-of-fold
+        where it was fitted on them.
+    queue : int, optional
+        Only images of this queue, in its order.
 
     Returns
     -------
@@ -54,9 +63,10 @@ def export_labels(
     Raises
     ------
     LookupFailed
-        No such task.
+        No such task or queue.
     UsageError
-        The name of the file says no format; or a head where the format has no place for it.
+        The name of the file says no format; or a head where the format has no place for it; or
+        the queue is of another task.
     """
     kind = kind_of(file)
     if stored is not None and kind != STUDIO:
@@ -65,15 +75,17 @@ def export_labels(
     in_force, places = store.labels.in_force(task), store.places()
     folder, slash, name = str(file).rpartition("/")
     files = files_at(folder or slash or ".")
+    queued = None if queue is None else _queued(store, task, queue)
     if kind != STUDIO:
         rows = [
             as_row(_statement(event, places.get(image)), event.origin)
-            for image, event in sorted(in_force.items(), key=lambda pair: _order(places, pair[0]))
+            for image in queued or _in_order(places, in_force)
+            if (event := in_force.get(image))
         ]
         return [files.commit(name, write_rows(rows, kind))]
     guesses = {} if stored is None else _guesses(store, stored)
     tasks = []
-    for image in sorted(in_force.keys() | guesses.keys(), key=lambda one: _order(places, one)):
+    for image in queued or _in_order(places, in_force.keys() | _scope(store, task)):
         place, event = places.get(image), in_force.get(image)
         said = _statement(event, place) if event else None
         tasks.append(task_of(_said_of(image, place), said, guesses.get(image)))
@@ -83,13 +95,36 @@ def export_labels(
     return list(written)
 
 
+def _queued(store: Store, task: str, number: int) -> list[bytes]:
+    queues = Queues(store.labels)
+    queue = queues.queue(number)
+    if queue.task != task:
+        raise UsageError(f"queue {number} is of task {queue.task!r}, not of {task!r}")
+    return [item.image_id for item in queues.items(number)]
+
+
+def _scope(store: Store, task: str) -> set[bytes]:
+    """Return the images that a task is about, whether or not any encoder has seen them."""
+    tasks = [each.name for each in store.labels.tasks()]
+    labelled = {who for each in tasks for who in store.labels.annotators(each, "source")}
+    loose = set(store.catalog.datasets()) - labelled
+    columns = [
+        store.catalog.rows(name, ["image_id"])["image_id"].drop_null().to_pylist()
+        for name in {*datasets_of(store, task), *loose}
+    ]
+    return set().union(*columns)
+
+
 def _guesses(store: Store, stored: StoredHead) -> dict[bytes, Guess]:
-    judged = judge(store, stored, FOLDS)
+    features = in_scope(store, stored.card.task, stored.card.encoder_id)
+    proba, _ = honest_proba(stored, folds_of(store, stored, folds=FOLDS), features)
+    answered = indicator(stored, stored.decide(proba))
     head = f"{stored.card.name} {stored.card.weights_sha256[:7]}"
-    sure = sure_of(stored, judged.proba, judged.answered)
     return {
         image.tobytes(): Guess(tuple(stored.classes[answer == 1].tolist()), float(p), head)
-        for image, answer, p in zip(judged.ids, judged.answered, sure, strict=True)
+        for image, answer, p in zip(
+            features.ids, answered, sure_of(stored, proba, answered), strict=True
+        )
     }
 
 
@@ -115,6 +150,9 @@ def _said_of(image: bytes, place: Place | None) -> dict[str, str | None]:
     }
 
 
-def _order(places: Mapping[bytes, Place], image: bytes) -> tuple[str, str, bytes]:
-    place = places.get(image)
-    return (place.dataset, place.key, image) if place else ("", "", image)
+def _in_order(places: Mapping[bytes, Place], images: Iterable[bytes]) -> list[bytes]:
+    def name(image: bytes) -> tuple[str, str, bytes]:
+        place = places.get(image)
+        return (place.dataset, place.key, image) if place else ("", "", image)
+
+    return sorted(images, key=name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from icehouse.errors import SourceError, UsageError
@@ -11,7 +12,7 @@ from icehouse.review.exchange._export import MULTI, STUDIO, kind_of
 from icehouse.review.exchange._label_studio import read_tasks
 from icehouse.review.exchange._statements import Statement
 from icehouse.review.exchange._tables import read_rows
-from icehouse.store import Place, Signed, Store, bring_in, files_at
+from icehouse.store import LabelEvent, Place, Signed, Store, Task, bring_in, files_at
 
 ORIGIN = "import"
 SHOWN = 3
@@ -32,6 +33,10 @@ class Imported:
         Images whose present labels are others now.
     new_classes : tuple of str
         That the task did not have.
+    outdated : int
+        Statements that the log held, of images of which something else has been said since.
+    unlabelled : int
+        Rows or annotations that say nothing of their image, and were passed over.
     """
 
     task: str
@@ -39,6 +44,8 @@ class Imported:
     new: int
     changed: int
     new_classes: tuple[str, ...]
+    outdated: int = 0
+    unlabelled: int = 0
 
 
 def import_labels(
@@ -52,7 +59,8 @@ def import_labels(
     """Append what a file says of images to the label log, as if it had been said in time.
 
     Statements that are dated are known again whenever they come; of those that are not, what
-    repeats the last one of their annotator by import is no news.
+    repeats the last one of their annotator by import is no news. A dated one that the log holds
+    with other labels was edited in the file, and is said by ``annotator`` now.
 
     Parameters
     ----------
@@ -61,7 +69,7 @@ def import_labels(
     file : str or Path
         As :func:`export_labels` writes them, or Label Studio.
     annotator : str
-        Of statements that name none.
+        Of statements that name none, and of those that were edited in the file.
     new_classes : bool
         Add classes that the task does not have; else they are refused.
 
@@ -71,7 +79,7 @@ def import_labels(
         No such task.
     SourceError
         No such file, or it cannot be read as what its name says; or images that are not in the
-        store, or classes that are not in the task. Nothing was written.
+        store, or classes that are not in the task; or nothing at all. Nothing was written.
     UsageError
         The name of the file says no format; or an image with two labels at once.
     """
@@ -83,7 +91,12 @@ def import_labels(
         data = files_at(folder or slash or ".").read(name)
     except FileNotFoundError:
         raise SourceError(f"there is no file {file}") from None
-    said = read_tasks(data) if kind == STUDIO else read_rows(data, kind, several=several)
+    said, unlabelled = (
+        read_tasks(data, several=several)
+        if kind == STUDIO
+        else read_rows(data, kind=kind, several=several)
+    )
+    _one_label_each(said, asked)
     images = _images(said, store.places().values())
     lacking = sorted({label for one in said for label in one.labels} - set(asked.classes))
     if lacking and not new_classes:
@@ -91,9 +104,10 @@ def import_labels(
             f"{len(lacking)} classes of {file} are not in task {task!r}: {_some(lacking)}. "
             "Add them with --new-classes, or mend the file"
         )
-    before = store.labels.present(task)
+    events, before = store.labels.events(task), store.labels.present(task)
     if lacking:
         store.labels.ensure_task(task, asked.kind, lacking)
+    said = _as_edited(said, images, events, annotator)
     dated = [
         Signed(image, one.labels, one.annotator or annotator, one.time, one.note)
         for one, image in zip(said, images, strict=True)
@@ -103,7 +117,47 @@ def import_labels(
     new += _claim(store, task, said, images, annotator)
     now = store.labels.present(task)
     changed = sum(before.get(image) != labels for image, labels in now.items())
-    return Imported(task, len(said), new, changed, tuple(lacking))
+    last = events[-1].seq if events else 0
+    taken = {(e.image_id, e.labels) for e in store.labels.events(task) if e.seq > last}
+    outdated = sum(
+        now.get(image) != one.labels and (image, one.labels) not in taken
+        for one, image in zip(said, images, strict=True)
+    )
+    return Imported(task, len(said), new, changed, tuple(lacking), outdated, unlabelled)
+
+
+def _one_label_each(said: Sequence[Statement], task: Task) -> None:
+    """Refuse statements of several labels where a task takes one."""
+    for one in said:
+        if task.kind != MULTI and len(one.labels) != 1:
+            raise UsageError(
+                f"{one.where}: task {task.name!r} takes exactly one label, got {list(one.labels)}"
+            )
+
+
+def _as_edited(
+    said: Sequence[Statement],
+    images: Sequence[bytes],
+    events: Sequence[LabelEvent],
+    annotator: str,
+) -> list[Statement]:
+    """Return statements, without signature and time where the log holds these of other labels.
+
+    Who edits a file says something of their own, and does so now.
+    """
+    held: dict[tuple[bytes, str, datetime], set[tuple[str, ...]]] = {}
+    for event in events:
+        if event.labels is not None:
+            name = event.image_id, event.annotator, datetime.fromtimestamp(event.time, UTC)
+            held.setdefault(name, set()).add(event.labels)
+    found = []
+    for one, image in zip(said, images, strict=True):
+        if one.time is not None:
+            name = image, one.annotator or annotator, datetime.fromtimestamp(one.time, UTC)
+            if one.labels not in held.get(name, {one.labels}):
+                one = replace(one, annotator=None, time=None)
+        found.append(one)
+    return found
 
 
 def _images(said: Sequence[Statement], places: Iterable[Place]) -> list[bytes]:

@@ -18,6 +18,7 @@ from icehouse.errors import SourceError
 from icehouse.review.exchange._statements import Statement, read_time, time_text
 
 LABEL, IMAGE = "label", "image"
+NOT_MIN = "export as JSON, not as JSON-MIN"
 NAMESPACE = uuid.UUID("8c8a4f0e-6b43-5d1d-9d34-0f0f6a3c1ce4")
 
 
@@ -94,23 +95,40 @@ def unique_id(said: Statement) -> str:
     return str(uuid.uuid5(NAMESPACE, named))
 
 
-def read_tasks(data: bytes) -> list[Statement]:
+def read_tasks(data: bytes, *, several: bool) -> tuple[list[Statement], int]:
     """Read the annotations of tasks, those left out that were cancelled.
+
+    Parameters
+    ----------
+    data : bytes
+    several : bool
+        Whether an image has any number of labels; else an annotation without a choice says
+        nothing, and is passed over.
+
+    Returns
+    -------
+    statements : list of Statement
+    passed : int
+        Annotations that were passed over.
 
     Raises
     ------
     SourceError
-        The file is none that Label Studio exports as JSON.
+        The file is none that Label Studio exports as JSON, or has no tasks.
     """
     try:
         tasks = json.loads(data)
     except ValueError as error:
         raise SourceError(f"this is no JSON file: {error}") from error
     if not isinstance(tasks, list):
-        raise SourceError("Label Studio's JSON is a list of tasks; export as JSON, not as JSON-MIN")
+        raise SourceError(f"Label Studio's JSON is a list of tasks; {NOT_MIN}")
+    if not tasks:
+        raise SourceError(f"there are no tasks in this file; {NOT_MIN}")
     found: list[Statement] = []
     for number, task in enumerate(tasks, 1):
         where = f"task {number}"
+        if isinstance(task, dict) and "data" not in task:
+            raise SourceError(f"{where} is not as Label Studio exports it, without data; {NOT_MIN}")
         try:
             found += [
                 _read(task["data"], annotation, where)
@@ -119,7 +137,8 @@ def read_tasks(data: bytes) -> list[Statement]:
             ]
         except (KeyError, TypeError, AttributeError) as error:
             raise SourceError(f"{where} is not as Label Studio exports it: {error!r}") from error
-    return found
+    telling = [one for one in found if one.labels or several]
+    return telling, len(found) - len(telling)
 
 
 def _read(data: Mapping[str, Any], annotation: Mapping[str, Any], where: str) -> Statement:
