@@ -171,6 +171,8 @@ function answer(some, outcome, labels = []) {
 function refresh() {
   if (grid.open) grid.show(items);
   else if ($("single").hidden) show();
+  // What is not saved yet may have hidden what is left, and whether anything is.
+  if (!items.length && !dry) setTimeout(() => fill().then(refresh), 700);
 }
 
 async function undo() {
