@@ -13,7 +13,8 @@ from icehouse.embedder import best_device, best_precision
 FloatArray = npt.NDArray[np.floating[Any]]
 CELLS = 2**18  # logits at once: what is computed of them stays in the processor's cache
 LEAST_ROWS, MOST_ROWS = 256, 4096
-EVEN_PARTS = 16  # so that threads end at about the same time
+EVEN_PARTS = 16  # so that threads end at about the same time,
+WORTH = 2**17  # but not of fewer logits than a part is worth
 SHARE, LEAST = 8, 4096  # one image in 8 is in the sample, and as many at least
 GRAM = 2  # images a feature, of which H is made
 SMALL = 2**27  # products in a step, for one thread
@@ -92,7 +93,7 @@ class LogisticData:
 
     def _slices(self, count: int) -> list[slice]:
         most = min(MOST_ROWS, max(LEAST_ROWS, CELLS // self.shape[0]))
-        parts = max(-(-count // most), min(EVEN_PARTS, count // LEAST_ROWS), 1)
+        parts = max(-(-count // most), min(EVEN_PARTS, count * self.shape[0] // WORTH), 1)
         step = -(-count // parts)
         return [slice(begin, begin + step) for begin in range(0, count, step)]
 
