@@ -30,6 +30,7 @@ ITEMS = sa.Table(
     sa.Column("why", sa.String, nullable=False),
     sa.Column("reviewers", sa.Integer, nullable=False),  # that are to answer
     sa.Column("lacks", sa.Integer, nullable=False),  # how many have not
+    sa.Column("given", sa.Boolean, nullable=False),  # somebody may still be answering
     sa.UniqueConstraint("queue", "image_id"),
     sa.Index("queue_items_open", "queue", "lacks", "place"),
 )

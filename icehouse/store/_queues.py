@@ -97,25 +97,20 @@ class Queues:
     def rank_anew(self, number: int, items: Sequence[QueueItem]) -> None:
         """Put other images in the place of those that nobody has been given or answered.
 
-        Images that the queue holds already keep their place.
+        Images that the queue holds already keep their place. What was ever given to somebody stays:
+        their answer may come after the lease has ended, and has to be one to this queue.
         """
-        queue = self.queue(number)
+        self.queue(number)
         with self._database.write() as db:
-            _expire(db, self._clock())
-            touched = sa.union(
-                sa.select(LEASES.c.image_id).where(LEASES.c.task == queue.task),
-                sa.select(ANSWERS.c.image_id).where(ANSWERS.c.queue == number),
-            )
-            db.execute(
-                sa.delete(ITEMS).where(ITEMS.c.queue == number, ITEMS.c.image_id.not_in(touched))
-            )
+            answered = sa.select(ANSWERS.c.image_id).where(ANSWERS.c.queue == number)
+            new = ITEMS.c.queue == number, ~ITEMS.c.given, ITEMS.c.image_id.not_in(answered)
+            db.execute(sa.delete(ITEMS).where(*new))
             held = set(db.scalars(sa.select(ITEMS.c.image_id).where(ITEMS.c.queue == number)))
             last = db.scalar(sa.select(sa.func.max(ITEMS.c.place)).where(ITEMS.c.queue == number))
-            new = [item for item in items if item.image_id not in held]
-            if new:
-                db.execute(
-                    sa.insert(ITEMS), _places(number, new, 1 + (-1 if last is None else last))
-                )
+            more = [item for item in items if item.image_id not in held]
+            if more:
+                first = 0 if last is None else last + 1
+                db.execute(sa.insert(ITEMS), _places(number, more, first))
 
     def lease(
         self, number: int, reviewer: str, count: int, seconds: float = LEASE_SECONDS
@@ -151,6 +146,8 @@ class Queues:
                 values = {"task": queue.task, "reviewer": reviewer, "queue": number}
                 values |= {"until": now + seconds}
                 db.execute(sa.insert(LEASES), [{**values, "image_id": i.image_id} for i in new])
+                places = ITEMS.c.queue == number, ITEMS.c.place.in_([i.place for i in new])
+                db.execute(sa.update(ITEMS).where(*places).values(given=True))
         return [_item(row) for row in [*had, *new]][:count]
 
     def answer(self, number: int, reviewer: str, answers: Sequence[Answer]) -> list[Recorded]:
@@ -242,6 +239,7 @@ def _places(number: int, items: Sequence[QueueItem], first: int) -> list[dict[st
             "why": json.dumps(dict(item.why), ensure_ascii=False),
             "reviewers": item.reviewers,
             "lacks": item.reviewers,
+            "given": False,
         }
         for place, item in enumerate(items, first)
     ]

@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import uvicorn
 
 from icehouse.service import Desk, DeskOptions, People, listen, make_app
 from icehouse.store import Queues, Store
+from icehouse.store._queue_tables import ITEMS
 
 TASK = "shapes"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -248,6 +250,20 @@ def test_labels_outlive_a_server_that_is_killed(
     assert reviews(reviewed) == expected
     events = Counter(e.image_id for e in reviewed.labels.events(TASK) if e.origin == "review")
     assert set(events.values()) == {1}
+
+
+def test_of_many_answers_one_that_cannot_be_takes_no_other_with_it(
+    browser: Any, server: Inside, reviewed: Store
+) -> None:
+    ann = Reviewer(browser, server)
+    ann.press("g")
+    until(lambda: ann.page.locator("#cells li").count() == 24)
+    with reviewed.labels.database.write() as db:  # the image of the second cell leaves the queue
+        db.execute(sa.delete(ITEMS).where(ITEMS.c.place == 1))
+    ann.press(*["Shift+ArrowRight"] * 3, "1")
+    ann.saved()
+    assert ann.page.inner_text("#message").startswith("Not saved: queue 1 has no image")
+    assert Counter(reviews(reviewed).values()) == {("disc",): 3}
 
 
 def test_two_people_see_different_images_and_each_other(

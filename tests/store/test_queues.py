@@ -261,6 +261,17 @@ def test_a_queue_is_ranked_anew_but_for_what_people_have(queues: Queues, queue: 
     assert leased(queues, queue, "ann") == [A, B, IMAGES[5], D]
 
 
+def test_an_answer_that_comes_late_finds_its_image_in_a_queue_ranked_anew(
+    queues: Queues, queue: int, clock: Clock, log: LabelLog
+) -> None:
+    leased(queues, queue, "ann", 1)
+    clock.now += 301  # her network was gone for longer than her lease
+    queues.rank_anew(queue, items(D))
+    assert leased(queues, queue, "bob") == [A, D]
+    queues.answer(queue, "ann", [says(A, "cat")])
+    assert log.present("animal") == {A: ("cat",)}
+
+
 # Many at once.
 
 

@@ -2,6 +2,7 @@
 // is sent again as it is: the server knows it by its token.
 
 const WAITS = [500, 1000, 2000, 4000, 8000];
+const KEPT = [401, 403, 408, 429]; // what may be let in later is no reason to lose an answer
 
 export class Refused extends Error {}
 
@@ -35,7 +36,7 @@ export class Desk {
     if (response.ok) return response.json();
     const said = await response.json().catch(() => ({}));
     const words = typeof said.detail === "string" ? said.detail : `the server answers ${response.status}`;
-    if (response.status >= 500 || response.status === 429) throw new Error(words);
+    if (response.status >= 500 || KEPT.includes(response.status)) throw new Error(words);
     throw new Refused(words);
   }
 
@@ -72,8 +73,12 @@ export class Desk {
       } catch (error) {
         if (error instanceof Refused) {
           this.outbox.shift();
+          const answers = step.body.answers || [];
+          // Of many, one that cannot be recorded must not take the others with it.
+          if (answers.length > 1)
+            this.outbox.unshift(...answers.map((one) => ({ path: step.path, body: { answers: [one] } })));
           this.keep();
-          if (this.refused) this.refused(step, error.message);
+          if (answers.length <= 1 && this.refused) this.refused(step, error.message);
           continue;
         }
         this.tries += 1;
