@@ -55,8 +55,9 @@ SURFACE = {
         "TuneOptions", "Tuned", "choose_head", "choose_task", "compare", "count_labels",
         "datasets_of", "diff_runs", "distances", "export_head", "find_run", "fit_calibration",
         "fit_head", "fit_temperature", "folds_of", "head_names", "list_heads", "list_runs",
-        "load_curves", "load_head", "load_labelled", "make_head", "measure", "near_duplicates",
-        "out_of_fold", "read_heads", "save_head", "scale", "sort_runs", "training_set", "tune",
+        "load_curves", "load_head", "load_labelled", "loose_datasets", "make_head", "measure",
+        "near_duplicates", "out_of_fold", "read_heads", "save_head", "scale", "sort_runs",
+        "training_set", "tune",
     ],
     "icehouse.heads.export": ["HeadExport", "export_head"],
     "icehouse.review": [

@@ -7,7 +7,7 @@ from ._card import HeadCard, head_names, list_heads, read_heads
 from ._compare import Comparison, Contender, compare
 from ._conformal import Conformal
 from ._curves import Curves, load_curves
-from ._data import LabelledSet, choose_task, datasets_of, load_labelled
+from ._data import LabelledSet, choose_task, datasets_of, load_labelled, loose_datasets
 from ._familiarity import Familiarity, distances
 from ._fit import fit_head
 from ._fit_options import FitOptions
@@ -78,6 +78,7 @@ __all__ = [
     "load_curves",
     "load_head",
     "load_labelled",
+    "loose_datasets",
     "make_head",
     "measure",
     "near_duplicates",

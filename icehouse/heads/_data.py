@@ -246,10 +246,7 @@ def datasets_of(store: Store, task: str, dataset: str | None = None) -> list[str
     sources = store.labels.annotators(task, SOURCE)
     if not sources & set(known):
         return known
-    labelled = {
-        who for t in store.labels.tasks() for who in store.labels.annotators(t.name, SOURCE)
-    }
-    loose = [name for name in known if name not in labelled]
+    loose = loose_datasets(store)
     present = ids_from_bytes(store.labels.present(task)) if loose else None
     return [
         name
@@ -257,6 +254,13 @@ def datasets_of(store: Store, task: str, dataset: str | None = None) -> list[str
         if name in sources
         or (name in loose and present is not None and _holds_any(store, name, present))
     ]
+
+
+def loose_datasets(store: Store) -> list[str]:
+    """Return the datasets that no source labels, for any task."""
+    tasks = store.labels.tasks()
+    labelled = {who for task in tasks for who in store.labels.annotators(task.name, SOURCE)}
+    return [name for name in store.catalog.datasets() if name not in labelled]
 
 
 def _holds_any(store: Store, dataset: str, images: IdArray) -> bool:

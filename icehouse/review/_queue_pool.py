@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import UsageError
-from icehouse.heads import StoredHead, folds_of
+from icehouse.heads import StoredHead, datasets_of, folds_of, loose_datasets
 from icehouse.review._committee import committee_of
 from icehouse.review._honest import honest_proba
 from icehouse.review._label_issues import label_issues
@@ -32,11 +32,7 @@ def in_scope(store: Store, task: str, encoder_id: str) -> FeatureMatrix:
     They are those of the datasets whose sources label it, and of those that no source labels at
     all; of a task that none labels, all images.
     """
-    tasks = [each.name for each in store.labels.tasks()]
-    labelled = {who for each in tasks for who in store.labels.annotators(each, SOURCE)}
-    names = store.catalog.datasets()
-    mine = store.labels.annotators(task, SOURCE)
-    scope = [name for name in names if not mine or name in mine or name not in labelled]
+    scope = {*datasets_of(store, task), *loose_datasets(store)}
     features = store.features(encoder_id).load()
     columns = [store.catalog.rows(name, ["image_id"])["image_id"].drop_null() for name in scope]
     wanted = [ids_from_arrow(column) for column in columns]

@@ -180,6 +180,7 @@ class Desk:
             view = View(self.store, self.task.name, card.encoder_id, stored)
             self._view = view
             self.refit.points.append(self._point(card))
+            self.images.refresh()
             rank_again(self.store, self.queues, self.queue)
             self.refit.error = None
         except IcehouseError as error:  # too few images of a class, say: all stays as it was

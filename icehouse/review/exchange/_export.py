@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from icehouse.errors import UsageError
-from icehouse.heads import StoredHead, datasets_of, folds_of
+from icehouse.heads import StoredHead, datasets_of, folds_of, loose_datasets
 from icehouse.review._honest import honest_proba
 from icehouse.review._judged import indicator, sure_of
 from icehouse.review._queue_pool import in_scope
@@ -105,12 +105,9 @@ def _queued(store: Store, task: str, number: int) -> list[bytes]:
 
 def _scope(store: Store, task: str) -> set[bytes]:
     """Return the images that a task is about, whether or not any encoder has seen them."""
-    tasks = [each.name for each in store.labels.tasks()]
-    labelled = {who for each in tasks for who in store.labels.annotators(each, "source")}
-    loose = set(store.catalog.datasets()) - labelled
     columns = [
         store.catalog.rows(name, ["image_id"])["image_id"].drop_null().to_pylist()
-        for name in {*datasets_of(store, task), *loose}
+        for name in {*datasets_of(store, task), *loose_datasets(store)}
     ]
     return set().union(*columns)
 
