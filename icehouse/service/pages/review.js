@@ -52,6 +52,15 @@ async function fill() {
   return undefined;
 }
 
+// A task that waits for a frame comes right after it has been painted.
+function painted(then) {
+  const task = new MessageChannel();
+  task.port1.onmessage = then;
+  requestAnimationFrame(() => task.port2.postMessage(null));
+}
+
+const next = new Image(); // decoded while a person looks at the one before
+
 async function show() {
   const item = items[0];
   $("grid").hidden = !grid.open;
@@ -73,8 +82,8 @@ async function show() {
     if (items[0] !== item) return undefined;
     $("picture").src = address;
     await $("picture").decode();
-    requestAnimationFrame(() => requestAnimationFrame(() =>
-      document.dispatchEvent(new CustomEvent("painted", { detail: item.image_id }))));
+    painted(() => document.dispatchEvent(new CustomEvent("painted", { detail: item.image_id })));
+    if (items[1]) next.src = await desk.picture(items[1].image_id, 1280);
   } catch (error) {
     say(`${item.key} cannot be shown: ${error.message}`);
   }
