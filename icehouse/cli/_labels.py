@@ -149,5 +149,10 @@ def undo_event(
 
     opened = Store.open(store, labels)
     opened.require_labels()
-    opened.labels.undo(seq, annotator=annotator or getpass.getuser())
-    show([], False, f"event {seq} is taken back")
+    now = opened.labels.undo(seq, annotator=annotator or getpass.getuser())
+    said = "it has no label now"
+    if now is not None:
+        said = (
+            f"it is now labelled {', '.join(now.labels or ()) or 'with nothing'} by {now.annotator}"
+        )
+    show([], False, f"event {seq} of an image is taken back; {said}")

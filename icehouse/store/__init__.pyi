@@ -19,13 +19,14 @@ from ._label_events import LabelEvent, Task, in_force_of
 from ._label_state import LabelState
 from ._labels import LabelLog
 from ._merge import Conflict, Merged, merge_labels
+from ._places import Place
 from ._queue_records import Answer, Given, Queue, QueueItem, Recorded
 from ._queues import LEASE_SECONDS, Queues
 from ._range_file import RangeFile
 from ._reviews import Review, read_reviews
 from ._sealed import seal_of, sealed, unsealed
 from ._search import nearest, unit
-from ._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
+from ._store import FORMAT_VERSION, STORE_MANIFEST, Store
 from .care import Finding, FsckReport, Oblivion, forget, fsck, plan_forget
 
 __all__ = [

@@ -160,8 +160,19 @@ class LabelLog:
         with self.database.read() as db:
             return set(db.scalars(query))
 
-    def undo(self, seq: int, *, annotator: str, origin: str = "cli") -> None:
-        """Take back an event (which may itself be an undo) by appending another one."""
+    def undo(self, seq: int, *, annotator: str, origin: str = "cli") -> LabelEvent | None:
+        """Take back an event (which may itself be an undo) by appending another one.
+
+        Returns
+        -------
+        LabelEvent or None
+            What says now how the image is labelled; None if nothing does any more.
+
+        Raises
+        ------
+        LookupFailed
+            There is no such event.
+        """
         with self.database.write() as db:
             event = db.execute(sa.select(EVENTS).where(EVENTS.c.seq == seq)).first()
             if event is None:
@@ -176,6 +187,8 @@ class LabelLog:
                     undoes=seq,
                 )
             )
+            image = bytes(event.image_id)
+            return in_force_of(read_events(db, event.task, image_id=image)).get(image)
 
     def events(self, task: str) -> list[LabelEvent]:
         """Return the events of a task in the order in which they were appended."""

@@ -22,6 +22,7 @@ from icehouse.store._queue_records import Answer, Given, Queue, QueueItem, Recor
 from icehouse.store._queue_tables import ANSWERS, ITEMS, LEASES, QUEUE_METADATA, QUEUES, REVIEWS
 
 LEASE_SECONDS = 300.0
+SOME = 1000  # images that one statement names
 
 
 class Queues:
@@ -111,6 +112,19 @@ class Queues:
             if more:
                 first = 0 if last is None else last + 1
                 db.execute(sa.insert(ITEMS), _places(number, more, first))
+
+    def withdraw(self, images: Sequence[bytes]) -> None:
+        """Ask nobody any more about images, in any queue; what was answered of them stays."""
+        answered = sa.exists().where(
+            ANSWERS.c.queue == ITEMS.c.queue, ANSWERS.c.image_id == ITEMS.c.image_id
+        )
+        with self._database.write() as db:
+            for first in range(0, len(images), SOME):
+                some = images[first : first + SOME]
+                db.execute(sa.delete(LEASES).where(LEASES.c.image_id.in_(some)))
+                these = ITEMS.c.image_id.in_(some)
+                db.execute(sa.delete(ITEMS).where(these, ~answered))
+                db.execute(sa.update(ITEMS).where(these).values(lacks=0))
 
     def lease(
         self, number: int, reviewer: str, count: int, seconds: float = LEASE_SECONDS

@@ -14,9 +14,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,53 +23,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from icehouse.errors import LookupFailed, NotAStore, StoreCorrupt, StoreTooNew, UsageError
+from icehouse.errors import NotAStore, StoreCorrupt, StoreTooNew, UsageError
 from icehouse.store._catalog import Catalog
 from icehouse.store._features import FeatureShards
 from icehouse.store._files import Files
 from icehouse.store._files_at import files_at, is_remote, local_path
-from icehouse.store._ids import ids_from_arrow
 from icehouse.store._joint_features import features_of
 from icehouse.store._label_url import label_url, sqlite_file
 from icehouse.store._labels import LabelLog
+from icehouse.store._places import Place, find_place, place_of_each
 from icehouse.store._remote_errors import shown
 
 FORMAT_VERSION = 1
 STORE_MANIFEST, LABELS = "store.json", "labels.sqlite"
 MANIFEST_TEXT = json.dumps({"format": "icehouse", "format_version": FORMAT_VERSION}, indent=2)
-MANIFESTS = (".csv", ".parquet")
-# How the key of a part of a picture ends: x, y, width and height.
-BOX = re.compile(r"#\d+,\d+,\d+,\d+$")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an image is to be found: a row of the catalog.
-
-    Attributes
-    ----------
-    dataset, key : str
-    source : str or None
-        Where the key belongs to: a folder, a manifest, tars, tables, or a URL.
-    image_id : bytes
-    """
-
-    dataset: str
-    key: str
-    source: str | None
-    image_id: bytes
-
-    @property
-    def path(self) -> Path | None:
-        """The file, if its source is a local folder or manifest; it may have moved since."""
-        if self.source is None or "://" in self.source or "://" in self.key:
-            return None
-        if BOX.search(self.key):
-            return None
-        source = Path(self.source)
-        if source.is_dir():
-            return source / self.key
-        return source.parent / self.key if source.suffix.lower() in MANIFESTS else None
 
 
 class Store:
@@ -248,33 +213,14 @@ class Store:
         return {name: self.features(name).card for name in self.encoder_ids()}
 
     def find_image(self, query: str) -> Place:
-        """Find an image by its identity (a unique hexadecimal prefix) or its key.
+        """Find an image by its key, by a file that holds it, or by the beginning of its image_id.
 
         Raises
         ------
         LookupFailed
             None, or more than one, matches.
         """
-        columns = ["dataset", "key", "source", "image_id"]
-        rows = self.catalog.everything(columns).filter(pc.is_valid(pc.field("image_id")))
-        by_key = rows.filter(pc.field("key") == query)
-        if len(by_key):
-            rows = by_key
-        elif _is_hexadecimal(query):
-            matches = [i.startswith(query.lower()) for i in _hexadecimal(rows)]
-            rows = rows.filter(pa.array(matches, pa.bool_()))
-        else:
-            rows = rows.slice(0, 0)
-        if not len(rows):
-            raise LookupFailed(
-                f"no image in the store has the key or the image_id {query!r}; "
-                "icehouse predict and icehouse flag print both"
-            )
-        places = [Place(**row) for row in rows.to_pylist()]
-        if len({place.image_id for place in places}) > 1:
-            some = ", ".join(f"{p.dataset}/{p.key} ({p.image_id.hex()[:12]})" for p in places[:4])
-            raise LookupFailed(f"{query!r} is several images: {some}. Give a longer image_id")
-        return places[0]
+        return find_place(self._rows(), query)
 
     def places(self, prefer: Sequence[str] = ()) -> dict[bytes, Place]:
         """Return one place for every image.
@@ -285,16 +231,8 @@ class Store:
             Datasets whose places are taken before those of others; among equals the first in
             the order of datasets and keys is taken.
         """
-        columns = ["dataset", "key", "source", "image_id"]
-        rows = self.catalog.everything(columns).filter(pc.is_valid(pc.field("image_id")))
-        records = rows.sort_by([("dataset", "descending"), ("key", "descending")]).to_pylist()
-        records.sort(key=lambda row: row["dataset"] in prefer)  # the last one stays
-        return {row["image_id"]: Place(**row) for row in records}
+        return place_of_each(self._rows(), prefer)
 
-
-def _is_hexadecimal(text: str) -> bool:
-    return len(text) >= 4 and all(c in "0123456789abcdefABCDEF" for c in text)
-
-
-def _hexadecimal(rows: Any) -> list[str]:
-    return [i.tobytes().hex() for i in ids_from_arrow(rows["image_id"])]
+    def _rows(self) -> pa.Table:
+        rows = self.catalog.everything(["dataset", "key", "source", "image_id"])
+        return rows.filter(pc.is_valid(pc.field("image_id")))

@@ -159,7 +159,9 @@ def test_no_statements_record_nothing(log: LabelLog) -> None:
 def test_undo_brings_back_the_statement_before(log: LabelLog) -> None:
     say(log, A, "cat")
     second = say(log, A, "dog")
-    log.undo(second, annotator="ben", origin="review")
+    now = log.undo(second, annotator="ben", origin="review")
+    assert now is not None
+    assert (now.image_id, now.labels, now.annotator) == (A, ("cat",), "ann")
     assert log.present("animal") == {A: ("cat",)}
     undo = log.events("animal")[-1]
     assert (undo.image_id, undo.labels, undo.undoes) == (A, None, second)
@@ -167,7 +169,7 @@ def test_undo_brings_back_the_statement_before(log: LabelLog) -> None:
 
 
 def test_undo_of_the_only_statement_leaves_the_image_without_label(log: LabelLog) -> None:
-    log.undo(say(log, A, "cat"), annotator="ann")
+    assert log.undo(say(log, A, "cat"), annotator="ann") is None
     assert log.present("animal") == {}
 
 

@@ -261,6 +261,22 @@ def test_a_queue_is_ranked_anew_but_for_what_people_have(queues: Queues, queue: 
     assert leased(queues, queue, "ann") == [A, B, IMAGES[5], D]
 
 
+def test_nobody_is_asked_about_what_was_withdrawn(queues: Queues, log: LabelLog) -> None:
+    images = [number.to_bytes(32, "big") for number in range(1, 2100)]
+    first = queues.make("animal", "margin", items(*images, A, B)).id
+    second = queues.make("animal", "margin", items(A, C, reviewers=2)).id
+    queues.answer(second, "ann", [says(A, "cat")])
+    assert leased(queues, first, "bob", 1) == [images[0]]
+    queues.withdraw([*images, A])
+    assert leased(queues, first, "bob") == [B]
+    assert queues.counts(first) == (1, 1, 1)
+    assert leased(queues, second, "bob") == [C]
+    assert queues.counts(second) == (2, 1, 1)  # that A was answered stays known
+    assert [one.image_id for one in queues.given(second)] == [A]
+    with pytest.raises(LookupFailed, match=f"queue {first} has no image"):
+        queues.answer(first, "bob", [says(images[0], "dog")])
+
+
 def test_an_answer_that_comes_late_finds_its_image_in_a_queue_ranked_anew(
     queues: Queues, queue: int, clock: Clock, log: LabelLog
 ) -> None:

@@ -229,10 +229,20 @@ def test_a_key_goes_before_a_prefix(store: Store) -> None:
     assert store.find_image("abcd").image_id == Z
 
 
+def test_an_image_is_found_by_a_file_that_holds_it(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "anywhere.png"
+    file.write_bytes(b"a picture")
+    store.catalog.append("photos", [row("a", image_id(b"a picture")), row("b", X)])
+    assert store.find_image(str(file)).key == "a"
+    file.write_bytes(b"another")
+    with pytest.raises(LookupFailed, match="is what a file of that name holds"):
+        store.find_image(str(file))
+
+
 @pytest.mark.parametrize("query", ["nothing", "", "abc", "ffff", "abcdefgh", "a.*", X.hex() + "0"])
 def test_an_unknown_image_is_reported(store: Store, query: str) -> None:
     store.catalog.append("photos", [row("a.png", X)])
-    with pytest.raises(LookupFailed, match=r"no image in the store has the key or the image_id"):
+    with pytest.raises(LookupFailed, match="or an image_id that begins so"):
         store.find_image(query)
 
 

@@ -12,7 +12,7 @@ from icehouse.review.exchange._export import MULTI, STUDIO, kind_of
 from icehouse.review.exchange._label_studio import read_tasks
 from icehouse.review.exchange._statements import Statement
 from icehouse.review.exchange._tables import read_rows
-from icehouse.store import LabelEvent, Place, Signed, Store, Task, bring_in, files_at
+from icehouse.store import LabelEvent, Place, Signed, Store, Task, bring_in, files_at, image_id
 
 ORIGIN = "import"
 SHOWN = 3
@@ -172,6 +172,8 @@ def _images(said: Sequence[Statement], places: Iterable[Place]) -> list[bytes]:
     for one in said:
         keyed = by_key.get((one.dataset, one.key or ""), set())
         image = by_id.get(one.image_id) if one.image_id else next(iter(keyed), None)
+        if image is None and one.key and Path(one.key).is_file():
+            image = by_id.get(image_id(Path(one.key).read_bytes()).hex())
         if image is None or (not one.image_id and len(keyed) > 1):
             what = "several images" if len(keyed) > 1 else "no image"
             unknown.append(f"{one.where}: {what} of {one.image_id or one.key!r}")

@@ -27,6 +27,7 @@ from icehouse.store._ids import (
     positions,
 )
 from icehouse.store._joint_features import parts_of
+from icehouse.store._queues import Queues
 from icehouse.store._shard import COLUMNS, bare, open_shard, read_shard
 from icehouse.store._store import Store
 from icehouse.store._tombstones import dead_by_shard
@@ -129,6 +130,8 @@ def forget(store: Store, plan: Oblivion) -> None:
     for dataset, rows in by_dataset.items():
         store.catalog.append(dataset, rows)
     store.files.remove(*plan.removed)
+    if store.has_labels:
+        Queues(store.labels).withdraw([i.tobytes() for i in ids])
 
 
 def _bury(store: Store, encoder: str, ids: IdArray) -> None:

@@ -165,6 +165,14 @@ def test_rows_without_a_time_are_news_only_once(embedded: Store, tmp_path: Path)
     assert (event.annotator, event.origin, event.labels) == ("eve", "import", ("stripes",))
 
 
+def test_a_row_may_name_the_file_that_holds_the_image(embedded: Store, tmp_path: Path) -> None:
+    place = embedded.find_image("disc/00.png")
+    assert place.path is not None
+    elsewhere = shutil.copy(place.path, tmp_path / "elsewhere.png")
+    take(embedded, write(tmp_path / "l.csv", {"key": str(elsewhere), "label": "stripes"}))
+    assert embedded.labels.present(TASK)[place.image_id] == ("stripes",)
+
+
 @pytest.mark.parametrize(
     ("rows", "error", "match"),
     [

@@ -18,6 +18,8 @@ from icehouse.review import flag, neighbours, predict_dataset, write_flags
 from icehouse.store import (
     CatalogRow,
     FeatureShards,
+    QueueItem,
+    Queues,
     Store,
     forget,
     fsck,
@@ -97,6 +99,14 @@ def test_no_verb_shows_a_forgotten_image(damaged: Store, chosen: bytes) -> None:
     assert [e.vectors for e in held.encoders] == [39]
     assert [d.images for d in held.datasets] == [39]
     assert fit_head(damaged, "logistic", options=FitOptions(folds=3)).metrics["train"]["n"] > 0
+
+
+def test_nobody_is_asked_about_a_forgotten_image(damaged: Store, chosen: bytes) -> None:
+    queues = Queues(damaged.labels)
+    other = damaged.find_image("disc/06.png").image_id
+    made = queues.make("shapes", "random", [QueueItem(each, 1.0) for each in (chosen, other)])
+    forget_these(damaged, KEY)
+    assert [item.image_id for item in queues.lease(made.id, "ann", 8)] == [other]
 
 
 def test_its_bytes_are_gone_after_a_repair(damaged: Store, chosen: bytes) -> None:
