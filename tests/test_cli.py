@@ -393,7 +393,7 @@ WRONG = [
     (["compare", "-s", "photos.icehouse", "--balance", "smote"], 2, "got 'smote'"),
     (["compare", "-s", "photos.icehouse", "--balance", "over", "--label-counts", "2"], 2, "leave"),
     (["fit-head", "-s", "photos.icehouse", "--set", "depth=3"], 2, "no setting 'depth'"),
-    (["fit-head", "-s", "photos.icehouse", "--set", "C=many"], 2, "cannot be read as float"),
+    (["fit-head", "-s", "photos.icehouse", "--set", "C=many"], 2, "cannot be read as number"),
     (["fit-head", "-s", "photos.icehouse", "--split", "80/20"], 2, "TRAIN/VAL/TEST"),
     (["fit-head", "-s", "photos.icehouse", "-e", "clip"], 2, "no encoder 'clip'"),
     (["fit-head", "-s", "photos.icehouse", "-t", "cats"], 2, "no task 'cats'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import getpass
 from typing import Annotated
 
@@ -49,7 +50,8 @@ def make_task(
     from icehouse.store import Store, check_name
 
     opened = Store.open(store, labels)
-    named = [word.strip() for word in classes.split(",") if word.strip()]
+    words = next(csv.reader([classes], skipinitialspace=True), [])  # '"red, ripe",green' is two
+    named = [word.strip() for word in words if word.strip()]
     kind = "multi" if multi else "single"
     opened.labels.ensure_task(check_name("task", name), kind, named)
     task = opened.labels.task(name)

@@ -177,6 +177,10 @@ class Head(ClassifierMixin, BaseEstimator, ABC):
             for name, value in self.get_params().items()
         }
 
+    def for_images(self, images: int) -> dict[str, Any]:  # noqa: ARG002
+        """Return the settings that go by how many images it is fitted on; none by default."""
+        return {}
+
     def found(self) -> dict[str, Any]:
         """Return the settings that a fit was to choose, and what it chose; none by default."""
         return {}

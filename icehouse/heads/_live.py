@@ -20,7 +20,7 @@ from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads._base import FloatArray, IntArray, Standardiser, probabilities
 from icehouse.heads._logistic import LogisticHead
 from icehouse.heads._logistic_data import LogisticData
-from icehouse.heads._logistic_path import AUTO
+from icehouse.heads._logistic_path import AUTO, strength_for
 from icehouse.heads._logistic_solver import solve
 
 TOLERANCE = 1e-7
@@ -74,6 +74,9 @@ class LiveHead:
         self._scales = [Standardiser.of(X[rows], active=settings.standardise) for rows in learning]
         self._shared = Standardiser.of(X, active=settings.standardise)
         own = np.stack([each.scale for each in self._scales]).astype(np.float64)
+        images = learning.sum(axis=1)
+        strengths = [strength_for(self._settings.C, float(each)) for each in images]
+        self._strength = strengths[0]
         two = len(self.classes) == 2
         self._columns = 1 if two else len(self.classes)
         self._data = LogisticData(
@@ -81,11 +84,9 @@ class LiveHead:
             target[:, None] if two else target,
             self._columns,
             learning.astype(np.float64),
-            (own / self._shared.scale) ** 2,
+            (own / self._shared.scale) ** 2 / np.array(strengths)[:, None],
         )
-        self._solution = solve(
-            self._data, float(self._settings.C), tolerance=TOLERANCE, steps=settings.max_iter
-        )
+        self._solution = solve(self._data, 1.0, tolerance=TOLERANCE, steps=settings.max_iter)
         self.steps = self._solution.steps
 
     def relabel(self, rows: IntArray, labels: npt.NDArray[Any]) -> Self:
@@ -108,7 +109,7 @@ class LiveHead:
         """Search on from where it ended; what a few steps leave, the next ones take."""
         self._solution = solve(
             self._data,
-            float(self._settings.C),
+            1.0,  # the strength of each problem is in its penalties
             self._solution,
             tolerance=TOLERANCE,
             steps=steps,
@@ -128,7 +129,7 @@ class LiveHead:
         shift = coef @ ((own.mean - self._shared.mean) / self._shared.scale)
         head.coef_ = coef * (own.scale / self._shared.scale)
         head.intercept_ = intercept + shift
-        head.C_, head.n_iter_ = float(head.C), self.steps
+        head.C_, head.n_iter_ = self._strength, self.steps
         return head
 
     @property

@@ -17,9 +17,9 @@ from icehouse.heads._base import (
     probabilities,
 )
 from icehouse.heads._logistic_data import LogisticData
-from icehouse.heads._logistic_path import AUTO, best_strength
+from icehouse.heads._logistic_path import AUTO, best_strength, strength_for
 from icehouse.heads._logistic_solver import solve
-from icehouse.heads._settings import above, between, either, flag, one_of, whole
+from icehouse.heads._settings import NOTHING, above, between, either, flag, one_of, whole
 
 
 class LogisticHead(Head):
@@ -30,9 +30,12 @@ class LogisticHead(Head):
 
     Parameters
     ----------
-    C : float or "auto"
-        Inverse strength of regularisation, as in scikit-learn; "auto" chooses it by
-        cross-validation within what is fitted to (:func:`best_strength`).
+    C : float, "auto" or None
+        Inverse strength of regularisation, as in scikit-learn. None: 1 / sqrt(n) of n images, so
+        that the penalty 1 / (C n) falls as fast as what chance does to the loss (Shalev-Shwartz &
+        Ben-David 2014, "Understanding machine learning", 13.4); from 60 to 18,900 images it was
+        at least as good as the best of six fixed ones. "auto" chooses it by cross-validation
+        within what is fitted to (:func:`best_strength`).
     tol : float
         No entry of the gradient is larger at the end, as in scikit-learn; and the objective is at
         most a fifth of it above its minimum, as far as can be told.
@@ -51,7 +54,7 @@ class LogisticHead(Head):
 
     kind = "logistic"
     limits: ClassVar = {
-        "C": either(above(0), one_of(AUTO)),
+        "C": either(above(0), one_of(AUTO), NOTHING),
         "tol": above(0),
         "max_iter": whole(1),
         "standardise": flag(),
@@ -60,7 +63,7 @@ class LogisticHead(Head):
 
     def __init__(
         self,
-        C: float | Literal["auto"] = 0.01,  # noqa: N803
+        C: float | Literal["auto"] | None = None,  # noqa: N803
         tol: float = 1e-4,
         max_iter: int = 1000,
         standardise: bool = True,
@@ -85,7 +88,7 @@ class LogisticHead(Head):
             columns = columns[:, varies]
         self.coef_ = np.zeros((count, X.shape[1]), np.float32)
         self.intercept_ = np.zeros(count, np.float32)
-        self.C_, self.n_iter_ = 1.0 if self.C == AUTO else float(self.C), 0
+        self.C_, self.n_iter_ = strength_for(self.C, float(weight.sum())), 0
         if varies.any():
             start = None
             if self.C == AUTO:
@@ -106,6 +109,10 @@ class LogisticHead(Head):
     def found(self) -> dict[str, float]:
         """See :meth:`Head.found`."""
         return {"C": self.C_} if self.C == AUTO else {}
+
+    def for_images(self, images: int) -> dict[str, float]:
+        """See :meth:`Head.for_images`."""
+        return {"C": strength_for(self.C, images)} if self.C is None else {}
 
     def _predict_proba(self, X: FloatArray) -> FloatArray:  # noqa: N803
         logits = self.standardiser_(X) @ self.coef_.T + self.intercept_

@@ -29,6 +29,11 @@ TOLERANCE = 1e-3  # the loss of images held out moves less than that from fold t
 RISES = 2
 
 
+def strength_for(C: float | str | None, images: float) -> float:  # noqa: N803
+    """Return C as a number, by how many images it is for: that of ``None`` is 1 / sqrt(images)."""
+    return float(images) ** -0.5 if C is None or isinstance(C, str) else float(C)
+
+
 def best_strength(
     X: FloatArray,  # noqa: N803
     target: npt.NDArray[Any],

@@ -65,7 +65,7 @@ def configure(head: SomeHead, settings: Mapping[str, Any] | None) -> SomeHead:
 def _typed(key: str, text: str, default: Any) -> Any:
     if text.lower() == "none" and not isinstance(default, str):
         return None
-    kind = int if default is None else type(default)
+    kind: Any = _number if default is None else type(default)
     try:
         if kind is bool:
             return _BOOLEANS[text.lower()]
@@ -73,7 +73,15 @@ def _typed(key: str, text: str, default: Any) -> Any:
             return _number_or_text(text)
         return kind(text)
     except (KeyError, ValueError):
-        raise SettingError(f"setting {key}={text}: cannot be read as {kind.__name__}") from None
+        name = kind.__name__.strip("_")
+        raise SettingError(f"setting {key}={text}: cannot be read as {name}") from None
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _number_or_text(text: str) -> float | str:

@@ -142,7 +142,10 @@ def tune(
             break
         if progress:
             progress(len(trials), tuning.trials, _so_far(trials, tuning.objective))
-        asked = _ask(space, trials, options.seed, tuning.objective) if trials else _own(head, space)
+        if trials:
+            asked = _ask(space, trials, options.seed, tuning.objective)
+        else:
+            asked = _own(head, space, int((data.split == TRAIN).sum()))
         trials.append(_known(asked, trials) or _try(head, data, options, tuning.objective, asked))
         if trials[0].value is None:
             raise TrainingDataError(f"head {kind!r} cannot be judged by folds: it gave no number")
@@ -177,9 +180,10 @@ def _space(kind: str, given: Mapping[str, Any]) -> Space:
     return space
 
 
-def _own(head: Head, space: Space) -> dict[str, Any]:
+def _own(head: Head, space: Space, images: int) -> dict[str, Any]:
     """Return the settings of a head that would be tuned."""
-    return {name: head.get_params()[name] for name in space}
+    own = head.get_params() | head.for_images(images)
+    return {name: own[name] for name in space}
 
 
 def _question(

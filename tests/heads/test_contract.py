@@ -570,7 +570,7 @@ def test_settings_that_are_not_text_are_taken_as_they_are():
         ("mlp", "hidden", "2.5", "int"),
         ("mlp", "lr", "fast", "float"),
         ("mlp", "early_stopping", "maybe", "bool"),
-        ("logistic", "C", "", "float"),
+        ("logistic", "C", "", "number"),
         ("forest", "max_depth", "deep", ""),
     ],
 )
@@ -583,7 +583,8 @@ def test_text_that_cannot_be_the_value_is_refused_with_what_was_expected(kind, k
     ("kind", "key", "value"),
     [
         ("logistic", "C", -1.0),
-        ("logistic", "C", "none"),
+        ("logistic", "C", "nan"),
+        ("logistic", "C", 0),
         ("mlp", "epochs", 0),
         ("mlp", "hidden", 0),
         ("mlp", "batch_size", 0),

@@ -142,7 +142,7 @@ def test_several_labels_an_image(fill, photo):
 def test_defaults_and_all_of_a_space_are_allowed(kind):
     head = make_head(kind)
     for name, where in SPACES[kind].items():
-        default = head.get_params()[name]
+        default = (head.get_params() | head.for_images(100))[name]
         if isinstance(where, Pick):
             ends = where.values
             assert default in ends

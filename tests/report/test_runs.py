@@ -69,7 +69,7 @@ def test_a_run_is_shown_with_all_that_is_known_of_it():
 
 
 def test_what_differs_is_a_table_and_a_verdict(embedded):
-    for settings, options in (({}, FitOptions()), ({"C": 10.0}, FitOptions(folds=2))):
+    for settings, options in (({"C": 0.01}, FitOptions()), ({"C": 10.0}, FitOptions(folds=2))):
         fit_head(embedded, "logistic", settings, options)
     one, other = list_runs(embedded).runs
     shown = " ".join(text(run_diff_tables(diff_runs(one, other)), 120).split())
