@@ -13,7 +13,7 @@ demo: $(READY)
 	@echo 'To have icehouse in this shell: source .venv/bin/activate'
 
 test: $(READY)
-	$(BIN)/python -m pytest --cov --cov-fail-under=90 --durations=10
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-fail-under=90 --durations=10
 
 check: $(READY)
 	$(BIN)/ruff check .
