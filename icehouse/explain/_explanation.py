@@ -60,8 +60,8 @@ class Explanation:
     scores : Scores or None
     randomised : float or None
         Rank correlation of the map with those of heads whose weights were shuffled, as a mean of
-        magnitudes: near 0 where the map depends on what the head has learnt, 1 where it does not
-        (Adebayo et al. 2018, "Sanity checks for saliency maps").
+        magnitudes: 1 where the map does not depend on what the head has learnt, 0.2 to 0.5 where
+        it does (Adebayo et al. 2018, "Sanity checks for saliency maps").
     passed : bool or None
         Whether the map has changed.
     error : str or None

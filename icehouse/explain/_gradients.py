@@ -19,6 +19,7 @@ from icehouse.explain._question import Question
 from icehouse.explain._sight import Sight
 
 STEPS, AT_ONCE = 32, 8
+LEAST = 4  # pixels of a side of a map; smaller ones hardly say where
 SMOOTHING = 1 / 32  # of the picture's side
 
 
@@ -67,7 +68,7 @@ def grad_cam(sight: Sight, seed: int = 0) -> Answer:  # noqa: ARG001
 
 
 def last_maps(encoder: NetworkEncoder, pixels: torch.Tensor) -> torch.nn.Module:
-    """Return the last module of a network that gives maps (1, C, H, W), larger than one pixel.
+    """Return the last module of a network that gives maps (1, C, H, W) of 4x4 or more.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def last_maps(encoder: NetworkEncoder, pixels: torch.Tensor) -> torch.nn.Module:
     def note(module: torch.nn.Module, _: object, output: object) -> None:
         if isinstance(module, torch.nn.Conv2d):
             convolutions.append(module)
-        if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+        if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) >= LEAST:
             found.append(module)
 
     hooks = [module.register_forward_hook(note) for module in encoder.module.modules()]

@@ -10,10 +10,10 @@ from sklearn.linear_model import Ridge
 
 from icehouse.explain._explanation import Floats
 from icehouse.explain._question import Question
-from icehouse.explain._sight import Masks, Sight, faded
+from icehouse.explain._sight import Masks, Sight
 
-WINDOW, STEP = 1 / 4, 1 / 8  # of the picture's side
-SEGMENTS, COMPACTNESS, SAMPLES = 50, 10.0, 400
+WINDOWS = 1 / 4, 1 / 2  # of the picture's side
+SEGMENTS, COMPACTNESS, SAMPLES = 50, 10.0, 250
 KERNEL = 0.25  # width, as in the authors' code
 STRENGTH = 1.0  # of the ridge, as there
 
@@ -22,41 +22,76 @@ Answer = Callable[[Question], Floats]
 
 
 def occlusion(sight: Sight, seed: int = 0) -> Answer:  # noqa: ARG001
-    """Slide a window over the picture (Zeiler and Fergus 2014, "Visualizing and understanding").
+    """Slide windows over the picture (Zeiler and Fergus 2014, "Visualizing and understanding").
 
-    A pixel's value is by how much the probability falls when a window is hidden that it lies in,
-    as a mean over those windows.
+    Small and large windows are hidden, and large ones are shown alone. A pixel's value is by how
+    much the probability falls when a window around it is hidden, or rises from that of the hidden
+    picture when only that window is seen: a mean over windows, the nearer the more, then over the
+    three. Where an answer is so sure that no part of it is missed, what each part says alone still
+    differs.
     """
-    masks = windows(*sight.shape)
-    vectors = sight.vectors(np.concatenate([np.zeros_like(masks[:1]), masks]))
-
-    weight = faded(masks)
+    small, large = (windows(*sight.shape, size) for size in WINDOWS)
+    ends = np.zeros((2, *sight.shape), np.bool_)
+    ends[1] = True
+    vectors = sight.vectors(np.concatenate([ends, small, large, ~large]))
+    parts = np.split(np.arange(2, len(vectors)), np.cumsum([len(small), len(large)]))
 
     def answer(question: Question) -> Floats:
-        whole, *without = question(vectors)
-        fall = whole - np.array(without)
-        return np.tensordot(fall, weight, 1) / weight.sum(axis=0)
+        said = question(vectors)
+        (whole, hidden), (without, less, alone) = said[:2], (said[part] for part in parts)
+        changes = whole - without, whole - less, alone - hidden
+        sizes = WINDOWS[0], WINDOWS[1], WINDOWS[1]
+        maps = [spread(by, *sight.shape, size) for by, size in zip(changes, sizes, strict=True)]
+        return np.mean(maps, axis=0)
 
     return answer
 
 
-def windows(height: int, width: int) -> Masks:
-    """Return windows that lie over each other by halves, and at the edges look out by a half."""
+def spread(changes: Floats, height: int, width: int, size: float) -> Floats:
+    """Return a map, (height, width), of what windows of a size change.
+
+    Those that look out of the picture have less to hide: what all change is divided by how much of
+    each lies in the picture, or every map would be strongest in its middle.
+    """
+    middles = _middles(size)
+    inside = (np.minimum(middles + size / 2, 1) - np.maximum(middles - size / 2, 0)) / size
+    side = len(inside)
+    rows, columns = _near(height, size), _near(width, size)
+    share = rows @ np.outer(inside, inside) @ columns.T
+    return rows @ changes.reshape(side, side) @ columns.T / share
+
+
+def _near(pixels: int, size: float) -> Floats:
+    """Return how near pixels are to the middles of windows, (pixels, windows): 1 to 0."""
+    apart = (np.arange(pixels) + 0.5)[:, None] / pixels - _middles(size)
+    return np.maximum(0, 1 - np.abs(apart) / size)
+
+
+def windows(height: int, width: int, size: float) -> Masks:
+    """Return square windows, each half over the next, that look out at the edges by a half.
+
+    Parameters
+    ----------
+    height, width : int
+        Pixels of the picture.
+    size : float
+        Of a window, as a share of the picture's sides.
+    """
     masks = []
-    for top in _starts(height):
-        for left in _starts(width):
+    for top in _middles(size) - size / 2:
+        for left in _middles(size) - size / 2:
             mask = np.zeros((height, width), np.bool_)
-            mask[_span(top, height), _span(left, width)] = True
+            mask[_span(top, size, height), _span(left, size, width)] = True
             masks.append(mask)
     return np.stack(masks)
 
 
-def _starts(size: int) -> Floats:
-    return np.arange(-STEP, 1 - STEP / 2, STEP) * size
+def _middles(size: float) -> Floats:
+    return np.arange(0, 1 + size / 4, size / 2)
 
 
-def _span(start: float, size: int) -> slice:
-    return slice(max(0, round(start)), min(size, round(start + WINDOW * size)))
+def _span(start: float, size: float, pixels: int) -> slice:
+    return slice(max(0, round(start * pixels)), round((start + size) * pixels))
 
 
 def lime(sight: Sight, seed: int = 0) -> Answer:

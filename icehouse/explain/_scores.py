@@ -15,8 +15,10 @@ from icehouse.explain._sight import Masks, Sight
 CELLS = 14  # a side; what is hidden at once
 STEPS = 14
 ORDERS = 4  # by lot
-HEADS = 5  # with shuffled weights
-CHANGED = 0.5  # mean of magnitudes of rank correlations below which a map is another one
+HEADS = 10  # with shuffled weights
+# Mean magnitude of rank correlations below which a map is another one: less than half of the
+# variance of the ranks is shared. Smooth maps have a few parts only, and reach 0.4 by chance.
+CHANGED = 0.7
 
 IntArray = npt.NDArray[np.int64]
 

@@ -61,13 +61,12 @@ def explained_sheet(several: Sequence[Explained]) -> bytes:
 
 def _panel(explained: Explained, side: int) -> Image.Image:
     said = explained.explanation
-    limit = float(np.abs(explained.map).max())
-    below = _part(explained)
+    low, high = _range(explained.map)
     pictures = [("original", Image.fromarray(explained.original))]
     if explained.without_colour is not None:
         grey = Image.fromarray(explained.without_colour)
         pictures.append((f"without colour: {said.hidden:.2f}", grey))
-    pictures.append((said.method, _overlay(below, explained.map, limit)))
+    pictures.append((said.method, _overlay(_part(explained), explained.map, low, high)))
     width = len(pictures) * (side + MARGIN) + MARGIN + SCALE
     panel = Image.new("RGB", (width, side + 5 * LINE + 2 * MARGIN), PAPER)
     pen = ImageDraw.Draw(panel)
@@ -83,7 +82,7 @@ def _panel(explained: Explained, side: int) -> Image.Image:
         left = MARGIN + number * (side + MARGIN)
         panel.paste(_fitted(picture, side), (left, top))
         pen.text((left, top + side + 4), words, fill=FAINT, font=small)
-    _scale(panel, limit, (width - SCALE, top), side)
+    _scale(panel, explained.map, (width - SCALE, top), side)
     right, bottom = width - MARGIN, top + side + 4
     pen.text((right, bottom), said.unit, fill=FAINT, font=small, anchor="ra")
     for number, line in enumerate(_lines(said), 1):
@@ -117,33 +116,48 @@ def _part(explained: Explained) -> Image.Image:
     return part
 
 
-def _overlay(below: Image.Image, values: npt.NDArray[Any], limit: float) -> Image.Image:
+def _range(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the magnitudes that have no colour and all of it.
+
+    Where all values have one sign, the least has none: the difference between them is what tells
+    parts apart, and the scale says what they are.
+    """
+    sizes = np.abs(values)
+    one_sign = values.min() > 0 or values.max() < 0
+    return float(sizes.min()) if one_sign else 0.0, float(sizes.max())
+
+
+def _overlay(below: Image.Image, values: npt.NDArray[Any], low: float, high: float) -> Image.Image:
     height, width = values.shape
     grow = max(1.0, ALONE / max(height, width))
     size = round(width * grow), round(height * grow)
     fine = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
     grey = np.asarray(below.convert("L").resize(size, Image.Resampling.LANCZOS), np.float32)
     pale = 255 * PALE + (1 - PALE) * grey
-    return Image.fromarray(_coloured(pale, np.asarray(fine), limit))
+    return Image.fromarray(_coloured(pale, np.asarray(fine), low, high))
 
 
-def _coloured(below: npt.NDArray[Any], values: npt.NDArray[Any], limit: float) -> Pixels:
+def _coloured(below: npt.NDArray[Any], values: npt.NDArray[Any], low: float, high: float) -> Pixels:
     """Lay colours of values, (H, W), over a grey picture, as strong as values are large."""
-    share = np.clip(np.abs(values) / (limit or 1.0), 0, 1)[..., None] * STRENGTH
+    share = np.clip((np.abs(values) - low) / ((high - low) or 1.0), 0, 1)[..., None] * STRENGTH
     ends = [np.array(ImageColor.getrgb(name), np.float32) for name in (FOR, AGAINST)]
     colour = np.where(values[..., None] > 0, *ends)
     return np.round(below[..., None] * (1 - share) + colour * share).astype(np.uint8)
 
 
-def _scale(panel: Image.Image, limit: float, at: tuple[int, int], high: int) -> None:
-    left, top = at
-    values = np.repeat(np.linspace(limit, -limit, high)[:, None], BAR, axis=1)
+def _scale(panel: Image.Image, of: npt.NDArray[Any], at: tuple[int, int], side: int) -> None:
+    low, high = _range(of)
+    top = high if low == 0 or of.max() > 0 else -low
+    bottom = -high if low == 0 or of.max() < 0 else low
+    values = np.repeat(np.linspace(top, bottom, side)[:, None], BAR, axis=1)
     paper = np.full(values.shape, 255 * PALE + (1 - PALE) * 190, np.float32)
-    panel.paste(Image.fromarray(_coloured(paper, values, limit)), at)
+    panel.paste(Image.fromarray(_coloured(paper, values, low, high)), at)
     pen, font = ImageDraw.Draw(panel), ImageFont.load_default(13)
-    marks = ((0.0, f"{limit:+.2g}", "la"), (0.5, "0", "lm"), (1.0, f"{-limit:+.2g}", "ld"))
+    marks = [(0.0, f"{top:+.2g}", "la"), (1.0, f"{bottom:+.2g}", "ld")]
+    marks += [(0.5, "0", "lm")] if low == 0 else []
     for share, words, anchor in marks:
-        pen.text((left + BAR + 6, top + share * high), words, fill=INK, font=font, anchor=anchor)
+        place = at[0] + BAR + 6, at[1] + share * side
+        pen.text(place, words, fill=INK, font=font, anchor=anchor)
 
 
 def _fitted(image: Image.Image, side: int) -> Image.Image:
