@@ -150,6 +150,14 @@ def test_python_about_exports_runs_after_its_commands(workplace, monkeypatch, ca
         assert proba == pytest.approx(ours.probabilities[name], abs=0.02)  # bfloat16 rounds
 
 
+def test_python_about_explanations_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/explain.md", monkeypatch, capsys)
+    assert (workplace / "why-features.png").exists()
+    [block] = blocks((ROOT / "docs" / "explain.md").read_text(), "python")
+    exec(compile(block, "explain.md", "exec"), {})
+    assert capsys.readouterr().out.split()[-1] == "True"
+
+
 def test_python_about_label_issues_runs_after_its_commands(workplace, monkeypatch, capsys):
     test_commands_run_as_they_stand(workplace, "docs/label-issues.md", monkeypatch, capsys)
     [block] = blocks((ROOT / "docs" / "label-issues.md").read_text(), "python")
