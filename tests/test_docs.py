@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from icehouse.cli import main
+from icehouse.embedder import one_torch_thread
 from icehouse.heads import load_head
 from icehouse.review import predict_files
 from icehouse.store import Store
@@ -151,7 +152,8 @@ def test_python_about_exports_runs_after_its_commands(workplace, monkeypatch, ca
 
 
 def test_python_about_explanations_runs_after_its_commands(workplace, monkeypatch, capsys):
-    test_commands_run_as_they_stand(workplace, "docs/explain.md", monkeypatch, capsys)
+    with one_torch_thread():  # on small pictures threads wait for each other
+        test_commands_run_as_they_stand(workplace, "docs/explain.md", monkeypatch, capsys)
     assert (workplace / "why-features.png").exists()
     [block] = blocks((ROOT / "docs" / "explain.md").read_text(), "python")
     exec(compile(block, "explain.md", "exec"), {})

@@ -22,7 +22,7 @@ from icehouse.explain._sight import Sight, look
 from icehouse.heads import StoredHead
 from icehouse.store import Store, image_id, parts_of
 
-ENCODED = 300  # about so many versions of a picture, with scores
+ENCODED = 250  # about so many versions of a picture, with scores
 SHOWN = 640  # pixels of the longer side of a picture that is handed out
 PROBABILITY = "change of probability"
 LOGIT = "change of the logit, by 1 % of the picture"

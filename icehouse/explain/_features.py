@@ -11,6 +11,7 @@ import torch
 from icehouse.embedder import decode, enough
 from icehouse.errors import UsageError
 from icehouse.explain._explainer import Explainer
+from icehouse.explain._hooks import listening
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,13 @@ def first_layer(explainer: Explainer, data: bytes) -> FirstLayer:
     pixels = torch.from_numpy(encoder.preprocess(image)[None]).to(encoder.device)
     found: list[tuple[torch.nn.Conv2d, torch.Tensor]] = []
 
-    def note(module: torch.nn.Module, _: object, output: torch.Tensor) -> None:
+    def note(module: torch.nn.Module, output: torch.Tensor) -> None:
         assert isinstance(module, torch.nn.Conv2d)
         found.append((module, output))
 
     names = {m: n for n, m in encoder.module.named_modules() if isinstance(m, torch.nn.Conv2d)}
-    hooks = [module.register_forward_hook(note) for module in names]
-    try:
-        with torch.no_grad():
-            encoder.compute(pixels)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with torch.no_grad(), listening(names, note):
+        encoder.compute(pixels)
     if not found or found[0][0].weight.shape[1] != 3:
         raise UsageError(
             f"{encoder.spec.architecture} does not begin with a convolution on colours, which "

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from icehouse.embedder import NetworkEncoder
 from icehouse.errors import UsageError
 from icehouse.explain._explanation import Floats, Pixels
+from icehouse.explain._hooks import listening
 from icehouse.explain._logits import Logits, logit_of
 from icehouse.explain._occlusion import Answer
 from icehouse.explain._options import BY_GRADIENT, GRAD_CAM, METHODS
@@ -78,19 +79,14 @@ def last_maps(encoder: NetworkEncoder, pixels: torch.Tensor) -> torch.nn.Module:
     found: list[torch.nn.Module] = []
     convolutions: list[torch.nn.Module] = []
 
-    def note(module: torch.nn.Module, _: object, output: object) -> None:
+    def note(module: torch.nn.Module, output: torch.Tensor) -> None:
         if isinstance(module, torch.nn.Conv2d):
             convolutions.append(module)
-        if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) >= LEAST:
+        if output.ndim == 4 and min(output.shape[2:]) >= LEAST:
             found.append(module)
 
-    hooks = [module.register_forward_hook(note) for module in encoder.module.modules()]
-    try:
-        with torch.no_grad():
-            encoder.compute(pixels)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with torch.no_grad(), listening(encoder.module.modules(), note):
+        encoder.compute(pixels)
     if len(convolutions) < 2 or not found:
         others = ", ".join(method for method in METHODS if method != GRAD_CAM)
         raise UsageError(
@@ -106,15 +102,12 @@ def _with_gradient(
     """Return the output of a layer, and the gradient of a logit by it, both float32."""
     kept: list[torch.Tensor] = []
 
-    def keep(_: object, __: object, output: torch.Tensor) -> torch.Tensor:
+    def keep(_: torch.nn.Module, output: torch.Tensor) -> torch.Tensor:
         kept[:] = [output.detach().requires_grad_()]  # if it runs twice, the last one counts
         return kept[0].clone()
 
-    hook = layer.register_forward_hook(keep)
-    try:
+    with listening([layer], keep):
         value = logit(encoder.compute(pixels)).sum()
-    finally:
-        hook.remove()
     [slope] = torch.autograd.grad(value, kept[0])
     return kept[0].detach().float(), slope.float()
 

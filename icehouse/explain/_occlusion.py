@@ -12,7 +12,7 @@ from icehouse.explain._explanation import Floats
 from icehouse.explain._question import Question
 from icehouse.explain._sight import Masks, Sight
 
-WINDOWS = 1 / 4, 1 / 2  # of the picture's side
+WINDOWS, STEP = (1 / 4, 1 / 2), 1 / 8  # of the picture's side
 SEGMENTS, COMPACTNESS, SAMPLES = 50, 10.0, 250
 KERNEL = 0.25  # width, as in the authors' code
 STRENGTH = 1.0  # of the ridge, as there
@@ -48,27 +48,23 @@ def occlusion(sight: Sight, seed: int = 0) -> Answer:  # noqa: ARG001
 
 
 def spread(changes: Floats, height: int, width: int, size: float) -> Floats:
-    """Return a map, (height, width), of what windows of a size change.
-
-    Those that look out of the picture have less to hide: what all change is divided by how much of
-    each lies in the picture, or every map would be strongest in its middle.
-    """
-    middles = _middles(size)
-    inside = (np.minimum(middles + size / 2, 1) - np.maximum(middles - size / 2, 0)) / size
-    side = len(inside)
+    """Return a map, (height, width), of what windows of a size change; see :func:`windows`."""
     rows, columns = _near(height, size), _near(width, size)
-    share = rows @ np.outer(inside, inside) @ columns.T
-    return rows @ changes.reshape(side, side) @ columns.T / share
+    return rows @ changes.reshape(rows.shape[1], columns.shape[1]) @ columns.T
 
 
 def _near(pixels: int, size: float) -> Floats:
-    """Return how near pixels are to the middles of windows, (pixels, windows): 1 to 0."""
-    apart = (np.arange(pixels) + 0.5)[:, None] / pixels - _middles(size)
-    return np.maximum(0, 1 - np.abs(apart) / size)
+    """Return what each window counts for each pixel, (pixels, windows); for a pixel in all 1."""
+    apart = np.abs((np.arange(pixels) + 0.5)[:, None] / pixels - _middles(size))
+    near = np.maximum(0, 1 - apart / (size / 2 + STEP))
+    return near / near.sum(axis=1, keepdims=True)
 
 
 def windows(height: int, width: int, size: float) -> Masks:
-    """Return square windows, each half over the next, that look out at the edges by a half.
+    """Return square windows, (n, height, width), at every step down and across.
+
+    None looks out of the picture: it would hide less than others, and the edges of every map would
+    be weak.
 
     Parameters
     ----------
@@ -77,21 +73,19 @@ def windows(height: int, width: int, size: float) -> Masks:
     size : float
         Of a window, as a share of the picture's sides.
     """
-    masks = []
-    for top in _middles(size) - size / 2:
-        for left in _middles(size) - size / 2:
-            mask = np.zeros((height, width), np.bool_)
-            mask[_span(top, size, height), _span(left, size, width)] = True
-            masks.append(mask)
-    return np.stack(masks)
+    rows, columns = _bands(height, size), _bands(width, size)
+    both = rows[:, None, :, None] & columns[None, :, None, :]
+    return both.reshape(-1, height, width)
+
+
+def _bands(pixels: int, size: float) -> Masks:
+    """Return which pixels of a side lie in each window, (windows, pixels)."""
+    from_start = (np.arange(pixels) + 0.5) / pixels - _middles(size)[:, None] + size / 2
+    return (from_start > -1e-9) & (from_start < size - 1e-9)
 
 
 def _middles(size: float) -> Floats:
-    return np.arange(0, 1 + size / 4, size / 2)
-
-
-def _span(start: float, size: float, pixels: int) -> slice:
-    return slice(max(0, round(start * pixels)), round((start + size) * pixels))
+    return np.arange(size / 2, 1 - size / 2 + STEP / 2, STEP)
 
 
 def lime(sight: Sight, seed: int = 0) -> Answer:
