@@ -17,7 +17,7 @@ from icehouse.explain._logits import differentiable
 from icehouse.explain._occlusion import Answer, lime, occlusion
 from icehouse.explain._options import BY_GRADIENT, GREY, LIME, OCCLUSION, ExplainOptions
 from icehouse.explain._question import Question
-from icehouse.explain._scores import CHANGED, likeness, scores_of
+from icehouse.explain._scores import likeness, scores_of
 from icehouse.explain._sight import Sight, look
 from icehouse.heads import StoredHead
 from icehouse.store import Store, image_id, parts_of
@@ -144,7 +144,9 @@ class Explainer:
         question = Question(self.stored, self._column(options.shown, predicted, proba[0]))
         answer = ANSWERS[options.method](sight, options.seed)
         values = answer(question)
-        alike = likeness(answer, question, options.seed) if options.check else None
+        alike, changed = None, None
+        if options.check:
+            alike, changed = likeness(answer, question, options.seed)
         card = self.stored.card
         explanation = Explanation(
             name=name,
@@ -163,7 +165,7 @@ class Explainer:
             unit=LOGIT if options.method in BY_GRADIENT else PROBABILITY,
             scores=scores_of(sight, question, values, options.seed) if options.scores else None,
             randomised=alike,
-            passed=None if alike is None else alike < CHANGED,
+            passed=changed,
         )
         if options.method in BY_GRADIENT:
             values = values * values.size / 100

@@ -59,11 +59,11 @@ class Explanation:
         Of the map.
     scores : Scores or None
     randomised : float or None
-        Rank correlation of the map with those of heads whose weights were shuffled, as a mean of
-        magnitudes: 1 where the map does not depend on what the head has learnt, 0.2 to 0.5 where
-        it does (Adebayo et al. 2018, "Sanity checks for saliency maps").
+        Mean rank correlation of the map with those of heads whose weights were shuffled: 1 where
+        the map does not depend on what the head has learnt, around 0 where it does (Adebayo et al.
+        2018, "Sanity checks for saliency maps").
     passed : bool or None
-        Whether the map has changed.
+        Whether the map has changed: that is below 0.5, and not for turned signs alone.
     error : str or None
     """
 

@@ -16,9 +16,10 @@ CELLS = 14  # a side; what is hidden at once
 STEPS = 14
 ORDERS = 4  # by lot
 HEADS = 10  # with shuffled weights
-# Mean magnitude of rank correlations below which a map is another one: less than half of the
-# variance of the ranks is shared. Smooth maps have a few parts only, and reach 0.4 by chance.
-CHANGED = 0.7
+# Rank correlations with maps of such heads. Their mean is 0 but for chance where a map depends on
+# the head; their magnitudes are not, as smooth maps have a few parts only, and only tell whether
+# a map has done more than to turn its sign.
+SAME, SAME_BUT_FOR_SIGN = 0.5, 0.9
 
 IntArray = npt.NDArray[np.int64]
 
@@ -66,15 +67,23 @@ def cells(values: Floats) -> Floats:
     return total / np.maximum(np.bincount(grid, minlength=CELLS * CELLS), 1)
 
 
-def likeness(answer: Callable[[Question], Floats], question: Question, seed: int) -> float:
-    """Return how alike a map and those of shuffled heads are: mean |rank correlation|, 0 to 1.
+def likeness(
+    answer: Callable[[Question], Floats], question: Question, seed: int
+) -> tuple[float, bool]:
+    """Compare a map with those of heads whose weights are shuffled.
 
-    1 where a map says nothing, so that nothing shows that it depends on the head.
+    Returns
+    -------
+    correlation : float
+        Mean rank correlation, -1 to 1; 1 where the map says nothing, so that nothing shows that it
+        depends on the head.
+    changed : bool
     """
     random = np.random.default_rng(seed)
     values = cells(answer(question))
     if np.ptp(values) == 0:
-        return 1.0
+        return 1.0, False
     others = [cells(answer(question.shuffled(random))) for _ in range(HEADS)]
-    alike = [abs(spearmanr(values, other).statistic) if np.ptp(other) else 0.0 for other in others]
-    return float(np.mean(alike))
+    alike = [spearmanr(values, other).statistic if np.ptp(other) else 0.0 for other in others]
+    mean, size = float(np.mean(alike)), float(np.mean(np.abs(alike)))
+    return mean, mean < SAME and size < SAME_BUT_FOR_SIGN
