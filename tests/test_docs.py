@@ -100,6 +100,7 @@ def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
         "docs/report.md": 6,
         "docs/label-issues.md": 5,
         "docs/active-learning.md": 4,
+        "docs/explain.md": 6,
     }
     assert len(found) >= few.get(path, 7)
     for words in found:
