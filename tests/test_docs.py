@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from icehouse.cli import main
+from icehouse.embedder import one_torch_thread
 from icehouse.heads import load_head
 from icehouse.review import predict_files
 from icehouse.store import Store
@@ -99,6 +100,7 @@ def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
         "docs/report.md": 6,
         "docs/label-issues.md": 5,
         "docs/active-learning.md": 4,
+        "docs/explain.md": 6,
     }
     assert len(found) >= few.get(path, 7)
     for words in found:
@@ -148,6 +150,15 @@ def test_python_about_exports_runs_after_its_commands(workplace, monkeypatch, ca
     [ours] = predict_files(store, load_head(store, "photos", "logistic"), [Path("new/a.png")])
     for name, proba in zip(json.loads(names["said"]["classes"]), names["proba"][0], strict=True):
         assert proba == pytest.approx(ours.probabilities[name], abs=0.02)  # bfloat16 rounds
+
+
+def test_python_about_explanations_runs_after_its_commands(workplace, monkeypatch, capsys):
+    with one_torch_thread():  # on small pictures threads wait for each other
+        test_commands_run_as_they_stand(workplace, "docs/explain.md", monkeypatch, capsys)
+    assert (workplace / "why-features.png").exists()
+    [block] = blocks((ROOT / "docs" / "explain.md").read_text(), "python")
+    exec(compile(block, "explain.md", "exec"), {})
+    assert capsys.readouterr().out.split()[-1] == "True"
 
 
 def test_python_about_label_issues_runs_after_its_commands(workplace, monkeypatch, capsys):

@@ -14,7 +14,9 @@ from icehouse.errors import MissingExtra
 
 PACKAGE = Path(icehouse.__file__).parent
 ROOT = PACKAGE.parent
-LAYERS = ("cli", "demo", "service", "report", "review", "heads", "embedder", "store", "errors")
+LAYERS = (
+    "cli", "demo", "service", "report", "review", "explain", "heads", "embedder", "store", "errors",
+)  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 SURFACE = {
@@ -34,13 +36,13 @@ SURFACE = {
     "icehouse.embedder": [
         "ENGINES", "MAX_PIXELS", "MIN_COSINE", "EmbedOptions", "EmbedReport", "Encoder",
         "EncoderRequest", "EncoderSpec", "Entry", "Failure", "ImageInfo", "Listing", "LocalFile",
-        "Network", "OnnxEncoder", "Opened", "Origin", "PictureOptions", "PreprocessSpec",
-        "Rehearsal", "Selection", "Speed", "TextEncoder", "ViewOptions", "best_device",
-        "best_precision", "choose_encoder", "choose_text_encoder", "decode", "embed",
-        "encoder_to_onnx", "enough", "find_request", "kept_rate", "list_folder", "list_lines",
-        "list_manifest", "list_source", "one_torch_thread", "open_encoder", "open_on", "probe",
-        "read_again", "read_file", "rehearse", "reopen_encoder", "reopen_text_encoder", "select",
-        "similarity", "spoken",
+        "Network", "NetworkEncoder", "OnnxEncoder", "Opened", "Origin", "PictureOptions",
+        "PreprocessSpec", "Rehearsal", "Selection", "Speed", "TextEncoder", "ViewOptions",
+        "best_device", "best_precision", "choose_encoder", "choose_text_encoder", "decode",
+        "embed", "encoder_to_onnx", "enough", "find_request", "kept_rate", "list_folder",
+        "list_lines", "list_manifest", "list_source", "one_torch_thread", "open_encoder",
+        "open_on", "probe", "read_again", "read_file", "rehearse", "reopen_encoder",
+        "reopen_text_encoder", "seen", "select", "similarity", "spoken",
     ],
     "icehouse.embedder.sources": [
         "Entry", "FileBytes", "Listing", "LocalFile", "Network", "Origin", "Selection",
@@ -59,6 +61,10 @@ SURFACE = {
         "near_duplicates", "out_of_fold", "read_heads", "save_head", "scale", "sort_runs",
         "training_set", "tune",
     ],
+    "icehouse.explain": [
+        "METHODS", "ExplainOptions", "Explained", "Explainer", "Explanation", "FirstLayer",
+        "Scores", "explain_dataset", "explain_files", "first_layer",
+    ],
     "icehouse.heads.export": ["HeadExport", "export_head"],
     "icehouse.review": [
         "Agreement", "CaptionClassifier", "Curve", "CurvePoint", "Flag", "FlagReport",
@@ -75,13 +81,15 @@ SURFACE = {
     "icehouse.report": [
         "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview",
         "PageReport", "TaskSummary", "check_events", "chosen_lines", "comparison_tables",
-        "contact_sheet", "counts_table", "embed_table", "export_table", "flags_table",
+        "contact_sheet", "counts_table", "embed_table", "explain_picture", "explained_png",
+        "explained_sheet", "explanations_table", "export_table", "first_layer_png", "flags_table",
         "forget_table", "fsck_table", "heads_table", "history_table", "import_lines",
         "label_counts_tables", "label_issues_table", "look_again", "merge_tables",
         "neighbours_table", "new_queue_tables", "overview", "overview_tables", "predictions_table",
         "queue_state_tables", "queues_table", "rehearsal_table", "run_diff_tables", "run_table",
         "runs_tables", "sets_lines", "simulation_tables", "trials_table", "write_comparison",
-        "write_curves", "write_events", "write_label_counts", "write_page", "write_reliability",
+        "write_curves", "write_events", "write_explained", "write_first_layer",
+        "write_label_counts", "write_page", "write_reliability",
         "write_simulation", "zero_shot_tables",
     ],
     "icehouse.review.exchange": [

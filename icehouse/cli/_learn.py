@@ -159,10 +159,7 @@ def predict(
     if dataset:
         answers = predict_dataset(opened, stored, dataset, settings, refuse=refuse)
     else:
-        files = [
-            file for path in images or [] for file in (_files(path) if path.is_dir() else [path])
-        ]
-        answers = predict_files(opened, stored, files, settings, refuse=refuse)
+        answers = predict_files(opened, stored, files_of(images or []), settings, refuse=refuse)
     wrong = [answer for answer in answers if answer.error is not None]
     if answers and len(wrong) == len(answers):
         raise UsageError(f"none of {len(answers)} can be read; {wrong[0].name}: {wrong[0].error}")
@@ -174,6 +171,11 @@ def predict(
     summary += f"; {len(wrong)} could not be read" if wrong else ""
     notes = noted(stored.set_notes(coverage))
     show(answers, json_lines, predictions_table(answers), summary, *notes)
+
+
+def files_of(paths: list[Path]) -> list[Path]:
+    """Return files as they are, and folders as the files in them."""
+    return [file for path in paths for file in (_files(path) if path.is_dir() else [path])]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from icehouse.cli import _freeze
 from icehouse.cli import _learn
+from icehouse.cli import _explain
 from icehouse.cli import _compare
 from icehouse.cli import _runs
 from icehouse.cli import _export

@@ -4,10 +4,10 @@ from ._choose import choose_encoder, find_request, reopen_encoder, spoken
 from ._decode import MAX_PIXELS, ImageInfo, decode, probe
 from ._device import best_device, best_precision
 from ._embed import EmbedOptions, embed
-from ._encoder import Encoder, EncoderRequest, open_encoder
+from ._encoder import Encoder, EncoderRequest, NetworkEncoder, open_encoder
 from ._engine import ENGINES, Opened, open_on
 from ._kept_rate import kept_rate
-from ._layout import enough
+from ._layout import enough, seen
 from ._onnx import OnnxEncoder, encoder_to_onnx
 from ._pictures import MIN_COSINE, similarity
 from ._rehearse import Rehearsal, rehearse
@@ -47,6 +47,7 @@ __all__ = [
     "Listing",
     "LocalFile",
     "Network",
+    "NetworkEncoder",
     "OnnxEncoder",
     "Opened",
     "Origin",
@@ -80,6 +81,7 @@ __all__ = [
     "rehearse",
     "reopen_encoder",
     "reopen_text_encoder",
+    "seen",
     "select",
     "similarity",
     "spoken",

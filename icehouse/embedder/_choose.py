@@ -87,7 +87,7 @@ def spoken(card: dict[str, Any]) -> str:
     return " ".join([str(card["request"]["name"]), *options])
 
 
-def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encoder:
+def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto", images: int = 0) -> Encoder:
     """Load an encoder of the store again, and check its canary.
 
     Parameters
@@ -95,7 +95,10 @@ def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encod
     store : Store
     encoder_id : str
     engine : {"auto", "torch", "openvino"}
-        "auto" takes OpenVINO where an earlier run found it to be faster.
+        "auto" takes OpenVINO where an earlier run found it to be faster, or where there is so much
+        to encode that it is worth finding out.
+    images : int
+        How many there are to encode.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encod
             "moved, tell the store where to: embed any of its datasets again with --encoder and "
             "the new path; nothing is encoded twice"
         )
-    encoder = open_on(request, engine).encoder
+    encoder = open_on(request, engine, images).encoder
     if encoder.spec.encoder_id != encoder_id:
         raise WeightsError(
             f"{request.name} is no longer the encoder {encoder_id}: it is now "

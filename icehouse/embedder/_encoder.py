@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ import numpy.typing as npt
 from icehouse.embedder._decode import Pixels
 from icehouse.embedder._spec import EncoderSpec, PictureOptions
 from icehouse.errors import UnknownEncoder, UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 LOCAL = "local-dir:"
 STORED_AS = ("float16", "float32")
@@ -58,6 +61,25 @@ class Encoder(Protocol):
 
         Raises MemoryError where there is no memory for so many at once.
         """
+        ...
+
+
+@runtime_checkable
+class NetworkEncoder(Encoder, Protocol):
+    """An :class:`Encoder` that is a torch network, which can be looked into and differentiated."""
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """The network; frozen."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        ...
+
+    def compute(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Turn pixels of 0 to 255, (n, H, W, 3), into float32 (n, D): all that is arithmetic."""
         ...
 
 

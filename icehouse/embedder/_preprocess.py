@@ -13,10 +13,8 @@ from torch.nn.functional import interpolate
 
 from icehouse.embedder._adjust import adjust
 from icehouse.embedder._decode import Pixels
-from icehouse.embedder._layout import resized
+from icehouse.embedder._layout import middle, resized
 from icehouse.embedder._spec import PreprocessSpec
-
-MAX_ASPECT = 32
 
 
 def preprocess(image: Pixels, spec: PreprocessSpec) -> Pixels:
@@ -33,7 +31,8 @@ def preprocess(image: Pixels, spec: PreprocessSpec) -> Pixels:
         C-contiguous. Mean and standard deviation are left to the encoder.
     """
     if spec.resize == "shortest":
-        image = _middle(image)
+        top, left, bottom, right = middle(image.shape)
+        image = image[top:bottom, left:right]
     height, width = resized(image.shape[:2], spec)
     if (height, width) != image.shape[:2]:
         # A view with channels first but the memory of channels last, which torch is fast on.
@@ -47,17 +46,6 @@ def preprocess(image: Pixels, spec: PreprocessSpec) -> Pixels:
         )
         image = planes.squeeze(0).permute(1, 2, 0).numpy()
     return adjust(_crop_or_pad(image, spec), spec.adjust)
-
-
-def _middle(image: Pixels) -> Pixels:
-    """Cut the ends off a very thin image, which the crop would drop after blowing them up."""
-    height, width = image.shape[:2]
-    short = min(height, width)
-    if max(height, width) <= MAX_ASPECT * short:
-        return image
-    half = MAX_ASPECT // 2 * short
-    top, left = max(0, height // 2 - half), max(0, width // 2 - half)
-    return image[top : top + 2 * half, left : left + 2 * half]
 
 
 def _crop_or_pad(image: Pixels, spec: PreprocessSpec) -> Pixels:

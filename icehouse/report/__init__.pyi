@@ -5,7 +5,11 @@ from ._compare_files import write_comparison, write_label_counts
 from ._compare_tables import comparison_tables, label_counts_tables
 from ._curves_picture import write_curves
 from ._events import check_events, write_events
+from ._explained import explain_picture, explained_png, explained_sheet
+from ._explained_files import write_explained, write_first_layer
+from ._explained_table import explanations_table
 from ._export import export_table
+from ._first_layer import first_layer_png
 from ._label_issues import label_issues_table
 from ._label_log import history_table, import_lines, merge_tables
 from ._look_again import look_again
@@ -53,7 +57,12 @@ __all__ = [
     "contact_sheet",
     "counts_table",
     "embed_table",
+    "explain_picture",
+    "explained_png",
+    "explained_sheet",
+    "explanations_table",
     "export_table",
+    "first_layer_png",
     "flags_table",
     "forget_table",
     "fsck_table",
@@ -81,6 +90,8 @@ __all__ = [
     "write_comparison",
     "write_curves",
     "write_events",
+    "write_explained",
+    "write_first_layer",
     "write_label_counts",
     "write_page",
     "write_reliability",
