@@ -227,7 +227,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _usual_encoder(store: Store) -> str:
-    names = sorted({card["request"]["name"] for card in store.encoder_cards().values()})
+    from icehouse.embedder import usual_encoders
+
+    names = sorted({card["request"]["name"] for card in usual_encoders(store).values()})
     if len(names) > 1:
         raise UsageError(f"the store has several encoders; choose one with --encoder: {names}")
     return str(names.pop()) if names else DEFAULT_ENCODER

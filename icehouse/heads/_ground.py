@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.embedder import choose_encoder, spoken
+from icehouse.embedder import choose_encoder, spoken, usual_encoders
 from icehouse.errors import MissingExtra, TrainingDataError, UsageError
 from icehouse.heads._balance import NONE, check_balance
 from icehouse.heads._data import (
@@ -211,8 +211,9 @@ def near_duplicates(data: LabelledSet, measured: str) -> int:
 def _seen(store: Store, options: CompareOptions) -> dict[str, LabelledSet]:
     """Return what each encoder has features of, without them: all at once may be large."""
     seen: dict[str, LabelledSet] = {}
-    wanted = [choose_encoder(store, text) for text in options.encoders] or store.encoder_ids()
-    for encoder_id in dict.fromkeys(wanted or [choose_encoder(store)]):
+    wanted = [choose_encoder(store, text) for text in options.encoders]
+    wanted = wanted or list(usual_encoders(store)) or [choose_encoder(store)]
+    for encoder_id in dict.fromkeys(wanted):
         try:
             data = _load(store, encoder_id, options)
         except TrainingDataError:
