@@ -19,9 +19,10 @@ SHOWN_FILES = 4
 def duplicates_tables(report: DuplicateReport, top: int) -> list[Table]:
     """Return the first clusters, a row a file, and how many there are of each kind."""
     shown = report.clusters[:top]
-    clusters = len(report.clusters)
-    title = f"{clusters:,} pictures of {report.images:,} images are in several files"
-    title += f"; the first {len(shown)}" if shown else ""
+    title = f"no duplicates among {report.images:,} images"
+    if shown:
+        title = f"{len(report.clusters):,} pictures in several files, of {report.images:,} images"
+        title += f"; the first {len(shown)}"
     several = any(each.across for each in shown)
     columns = ("image", *(["dataset"] if several else []), "label", "split", "because", "flags")
     table = new_table(title, *columns, gap=1)

@@ -13,10 +13,8 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from icehouse.embedder._threads import cores
 from icehouse.embedder.alike._looks import MAX_DISTANCE, MIN_CORRELATION, Looks, Probe, Rows
 from icehouse.embedder.alike._pairs import Pairs
-from icehouse.store import unit
 
 BLOCK = 512  # pictures against as many: what is computed of them stays in the cache
-MANY = 2**20  # pairs that are kept before it is looked which of them are needed
 
 Found = tuple[Rows, Rows]
 
@@ -27,7 +25,7 @@ def find_alike(
     """Find the pictures that are alike, as pairs that connect them.
 
     Two are alike where their hashes differ in few bits, one of them mirrored or cut at its edges
-    if need be, and their pixels, so seen, are correlated. Pictures of one colour are like none.
+    if need be, and their pixels, so seen, are much the same. Pictures of one colour are like none.
 
     Parameters
     ----------
@@ -42,8 +40,6 @@ def find_alike(
         Of pictures that are connected by several pairs the closest ones: one less than pictures.
     """
     sharp = np.flatnonzero(~looks.flat)
-    found: list[Pairs] = []
-    kept = 0
     tasks = [(probe, start) for probe in looks.probes for start in range(0, len(sharp), BLOCK)]
 
     def look(task: tuple[Probe, int]) -> Pairs:
@@ -54,37 +50,33 @@ def find_alike(
         ]
         return Pairs.joined(parts)
 
+    # Of each part only what is needed is kept: ten thousand copies of one picture are fifty
+    # million pairs.
+    found = Pairs.joined([])
     with ThreadPoolExecutor(cores()) as threads:
         for pairs in threads.map(look, tasks):
-            found.append(pairs)
-            kept += len(pairs)
-            if kept > MANY:
-                found = [needed(len(looks), Pairs.joined(found))]
-                kept = len(found[0])
-    return needed(len(looks), Pairs.joined(found))
+            found = needed(len(looks), Pairs.joined([found, pairs])) if len(pairs) else found
+    return found
 
 
-def find_similar(looks: Looks, vectors: npt.NDArray[np.floating], min_cosine: float) -> Pairs:
+def find_similar(looks: Looks, directions: npt.NDArray[np.float32], min_cosine: float) -> Pairs:
     """Find the pictures whose vectors of some encoder are similar, as pairs that connect them.
 
     Parameters
     ----------
     looks : Looks
         Of the same pictures.
-    vectors : array, shape (n, D)
-        Their mean is subtracted: all images of an encoder lie in one direction.
+    directions : array of float32, shape (n, D)
+        Of length 1.
     min_cosine : float
     """
-    wide = vectors.astype(np.float32)
-    directions = unit(wide - wide.mean(axis=0))
-    found = []
+    found = Pairs.joined([])
     for start in range(0, len(directions), BLOCK):
         similar = directions[start : start + BLOCK] @ directions[start:].T >= min_cosine
         one, other = np.nonzero(np.triu(similar, 1))
-        found.append(describe(looks, one + start, other + start))
-        if sum(map(len, found)) > MANY:
-            found = [needed(len(looks), Pairs.joined(found))]
-    return needed(len(looks), Pairs.joined(found))
+        pairs = describe(looks, one + start, other + start)
+        found = needed(len(looks), Pairs.joined([found, pairs]))
+    return found
 
 
 def describe(looks: Looks, one: Rows, other: Rows) -> Pairs:

@@ -20,7 +20,7 @@ class Pairs:
     distance : array of uint8, shape (m,)
         Bits in which their hashes differ, of 63.
     correlation : array of float32, shape (m,)
-        Of their pixels, seen so that the hashes are near.
+        Concordance of their pixels, seen so that the hashes are near.
     mirrored : array of bool, shape (m,)
         Whether one had to be mirrored for that.
     """
