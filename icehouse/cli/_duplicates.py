@@ -24,7 +24,7 @@ def duplicates(
     ] = None,
     min_correlation: Annotated[
         float | None,
-        typer.Option(min=-1, max=1, help="Of the thumbnails, at least. Default: 0.8."),
+        typer.Option(min=-1, max=1, help="Of the thumbnails, at least. Default: 0.9."),
     ] = None,
     encoder: Annotated[
         str | None,

@@ -45,7 +45,7 @@ def test_each_kind_of_copy_is_found_among_others(store, add, kind):
         assert cluster.evidence == "same bytes"
     else:
         assert cluster.distance <= 16
-        assert cluster.correlation >= 0.8
+        assert cluster.correlation >= 0.9
     assert not cluster.conflict
 
 
