@@ -42,7 +42,7 @@ def embed(
             "-e",
             metavar="NAME",
             help="clip:MODEL/TAG, clip:local-dir:PATH, timm:MODEL.TAG, timm:local-dir:PATH, "
-            "timm:MODEL@FILE, tiny or descriptor. "
+            "timm:MODEL@FILE, tiny, descriptor or thumbnail. "
             f"Default: the store's only one, or {DEFAULT_ENCODER}.",
         ),
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -44,8 +45,14 @@ def duplicates_tables(report: DuplicateReport, top: int) -> list[Table]:
     return [table, fill(counts, ((name, f"{n:,}") for name, n in report.counts.items()))]
 
 
-def said_of(copy: Copy) -> str:
+def said_of(copy: Copy, names: Mapping[str, str] | None = None) -> str:
     """Return the labels of a file: what its source says, and what is in force where that differs.
+
+    Parameters
+    ----------
+    copy : Copy
+    names : mapping of str to str, optional
+        What labels are called here.
 
     Examples
     --------
@@ -53,7 +60,11 @@ def said_of(copy: Copy) -> str:
     >>> said_of(Copy("", "a", "1.jpg", None, None, ("cat",), ("dog",), "pets", None))
     'dog (now cat)'
     """
-    said, now = (", ".join(each or ()) for each in (copy.said, copy.labels))
+    names = names or {}
+    said, now = (
+        ", ".join(names.get(label, label) for label in each or ())
+        for each in (copy.said, copy.labels)
+    )
     if copy.labels is None or said == now:
         return said or "-"
     return f"{said} (now {now})" if said else now

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from icehouse.report._duplicates import said_of
-from icehouse.report._names import ending, squeezed
+from icehouse.report._names import ending, squeezed, without_codes
 from icehouse.report._sheet import (
     FAINT,
     GIVEN,
@@ -55,17 +55,26 @@ def duplicates_sheet(clusters: Sequence[Cluster], path: str | Path, title: str) 
     large = ImageFont.load_default(22)
     room = width - 2 * MARGIN
     pen.text((MARGIN, 14), squeezed(title, fits(large, room)), fill=INK, font=large)
+    names = without_codes(
+        label for each in clusters for copy in each.copies for label in (copy.said or ())
+    )
     for number, cluster in enumerate(clusters):
         top = HEADER + number * ROW
         pen.line([(MARGIN, top), (width - MARGIN, top)], fill=RULE)
-        _draw(sheet, pen, cluster, top + 8)
+        _draw(sheet, pen, cluster, names, top + 8)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
     folder, _, name = str(path).rpartition("/")
     return files_at(folder or ".").commit(name, buffer.getvalue())
 
 
-def _draw(sheet: Image.Image, pen: ImageDraw.ImageDraw, cluster: Cluster, top: int) -> None:
+def _draw(
+    sheet: Image.Image,
+    pen: ImageDraw.ImageDraw,
+    cluster: Cluster,
+    names: dict[str, str],
+    top: int,
+) -> None:
     small, normal = ImageFont.load_default(12), ImageFont.load_default(14)
     left = MARGIN
     for flag in cluster.flags:
@@ -75,11 +84,11 @@ def _draw(sheet: Image.Image, pen: ImageDraw.ImageDraw, cluster: Cluster, top: i
     more = len(cluster.copies) - PICTURES
     said = cluster.evidence + (f"   and {more:,} more files" if more > 0 else "")
     pen.text((left, top + 2), said, fill=FAINT, font=small)
-    first = said_of(cluster.copies[0])
+    first = said_of(cluster.copies[0], names)
     for number, copy in enumerate(cluster.copies[:PICTURES]):
         x, y = MARGIN + number * (PICTURE + GAP), top + 24
         sheet.paste(thumbnail(copy, PICTURE), (x, y))
-        label = said_of(copy)
+        label = said_of(copy, names)
         colour = GIVEN if label == first or not cluster.conflict else WARNING
         shown = squeezed(label, fits(normal, PICTURE))
         pen.text((x, y + PICTURE + 5), shown, fill=colour, font=normal)

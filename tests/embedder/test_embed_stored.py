@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -85,3 +86,13 @@ def test_a_store_without_images_and_what_is_not_done_here(store):
     assert (made.encoder_id, made.images, made.lost) == (None, 0, ())
     with pytest.raises(UsageError, match="from its source"):
         embed_stored(store, "thumbnail", options=EmbedOptions(views=ViewOptions(2)))
+
+
+def test_images_at_a_url_are_asked_for_again(store, folder):
+    memory = fsspec.filesystem("memory")
+    for file in sorted((folder / "disc").iterdir()):
+        memory.pipe(f"/stored/disc/{file.name}", file.read_bytes())
+    embed(store, list_source("memory://stored"), "descriptor")
+    memory.rm("/stored/disc/03.png")
+    made = embed_stored(store, "thumbnail")
+    assert (made.encoded, [failure.key for failure in made.lost]) == (19, ["disc/03.png"])

@@ -76,4 +76,5 @@ def _cluster(
 def _rank(cluster: Cluster) -> tuple[object, ...]:
     first = cluster.copies[0]
     wrong = (not cluster.same_file, not cluster.conflict, not cluster.leak)
-    return *wrong, -len(cluster.copies), first.dataset, first.key
+    near = (cluster.distance or 0, -(cluster.correlation or 1.0))
+    return *wrong, -len(cluster.copies), *near, first.dataset, first.key

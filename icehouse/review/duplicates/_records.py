@@ -112,7 +112,7 @@ class DuplicateReport:
         Looked at, those of the same bytes once.
     clusters : list of Cluster
         One file under two labels first, then other labels that differ, then what is across splits,
-        then the rest; of each the largest first.
+        then the rest; of each the largest first, of equal size those that are most alike.
     notes : tuple of str
     """
 
