@@ -162,8 +162,9 @@ def test_thumbnails_are_made_once_and_nothing_else_changes(store, add):
     assert store.catalog.shards("photos") == shards
     assert store.labels.events("photos") == events
     shutil.rmtree(folder)  # nothing is read again
+    done.clear()
     find_duplicates(store, progress=lambda *said: done.append(said))
-    assert len(done) == 2
+    assert done == []
     assert fsck(store.path).sound
 
 
