@@ -13,7 +13,7 @@ from _common import icehouse, real, show, workplace
 
 from icehouse.heads import BALANCES, load_labelled, make_head
 from icehouse.heads._balance import choose_rows, with_views
-from icehouse.heads._data import make_folds
+from icehouse.heads._split import make_folds
 from icehouse.store import Store
 
 HEADS = ("logistic", "mlp", "forest", "xgboost", "knn")

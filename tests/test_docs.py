@@ -101,6 +101,7 @@ def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
         "docs/label-issues.md": 5,
         "docs/active-learning.md": 4,
         "docs/explain.md": 6,
+        "docs/duplicates.md": 5,
     }
     assert len(found) >= few.get(path, 7)
     for words in found:
@@ -165,6 +166,14 @@ def test_python_about_label_issues_runs_after_its_commands(workplace, monkeypatc
     test_commands_run_as_they_stand(workplace, "docs/label-issues.md", monkeypatch, capsys)
     [block] = blocks((ROOT / "docs" / "label-issues.md").read_text(), "python")
     exec(compile(block, "label-issues.md", "exec"), {})
+
+
+def test_python_about_duplicates_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/duplicates.md", monkeypatch, capsys)
+    assert (workplace / "strict" / "duplicates.csv").exists()
+    [block] = blocks((ROOT / "docs" / "duplicates.md").read_text(), "python")
+    exec(compile(block, "duplicates.md", "exec"), {})
+    assert "'clusters'" in capsys.readouterr().out
 
 
 def test_python_about_active_learning_runs_after_its_commands(workplace, monkeypatch, capsys):

@@ -33,6 +33,9 @@ def compare(
         str | None,
         typer.Option(help="TRAIN/VAL/TEST where the source gives none. Default: 80/10/10."),
     ] = None,
+    group_duplicates: Annotated[
+        bool, typer.Option("--group-duplicates", help="Copies of a picture stay on one side.")
+    ] = False,
     seeds: Annotated[
         int | None,
         typer.Option(min=1, help="Splits and fits. Default: 1, with --label-counts 5."),
@@ -79,6 +82,7 @@ def compare(
         seeds=seeds or (1 if counts is None else 5),
         seed=seed,
         balances=_words(balance),
+        group_duplicates=group_duplicates,
     )
     opened = Store.open(store, labels)
     asked = None if out else options  # a folder of one's own holds one run, and plain names

@@ -42,7 +42,7 @@ def embed(
             "-e",
             metavar="NAME",
             help="clip:MODEL/TAG, clip:local-dir:PATH, timm:MODEL.TAG, timm:local-dir:PATH, "
-            "timm:MODEL@FILE, tiny or descriptor. "
+            "timm:MODEL@FILE, tiny, descriptor or thumbnail. "
             f"Default: the store's only one, or {DEFAULT_ENCODER}.",
         ),
     ] = None,
@@ -227,7 +227,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _usual_encoder(store: Store) -> str:
-    names = sorted({card["request"]["name"] for card in store.encoder_cards().values()})
+    from icehouse.embedder import usual_encoders
+
+    names = sorted({card["request"]["name"] for card in usual_encoders(store).values()})
     if len(names) > 1:
         raise UsageError(f"the store has several encoders; choose one with --encoder: {names}")
     return str(names.pop()) if names else DEFAULT_ENCODER

@@ -41,6 +41,9 @@ def fit_head(
         str | None,
         typer.Option(help="TRAIN/VAL/TEST where the source gives none. Default: 80/10/10."),
     ] = None,
+    group_duplicates: Annotated[
+        bool, typer.Option("--group-duplicates", help="Copies of a picture stay on one side.")
+    ] = False,
     folds: Annotated[int, typer.Option(min=0, help="Also measure out-of-fold, e.g. by 5.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the split and of the head.")] = 0,
     calibrate: Annotated[
@@ -107,6 +110,7 @@ def fit_head(
     members = tuple(filter(None, map(str.strip, of.split(",")))) if of else ()
     after = (calibrate, threshold, coverage, members)
     options = FitOptions(task, encoder, dataset, name, fractions, folds, seed, balance, *after)
+    options = replace(options, group_duplicates=group_duplicates)
     opened = Store.open(store, labels)
     given: dict[str, Any] = dict(_pairs(settings))
     found: list[Any] = []

@@ -1,10 +1,11 @@
 """The embedder: images in, vectors out."""
 
-from ._choose import choose_encoder, find_request, reopen_encoder, spoken
+from ._choose import choose_encoder, find_request, reopen_encoder, spoken, usual_encoders
 from ._decode import MAX_PIXELS, ImageInfo, decode, probe
 from ._device import best_device, best_precision
 from ._embed import EmbedOptions, embed
-from ._encoder import Encoder, EncoderRequest, NetworkEncoder, open_encoder
+from ._embed_stored import Completed, embed_stored
+from ._encoder import THUMBNAIL, Encoder, EncoderRequest, NetworkEncoder, open_encoder
 from ._engine import ENGINES, Opened, open_on
 from ._kept_rate import kept_rate
 from ._layout import enough, seen
@@ -16,6 +17,17 @@ from ._spec import EncoderSpec, PictureOptions, PreprocessSpec
 from ._text import TextEncoder, choose_text_encoder, reopen_text_encoder
 from ._threads import one_torch_thread
 from ._views import ViewOptions
+from .alike import (
+    MAX_DISTANCE,
+    MIN_CORRELATION,
+    Looks,
+    Pairs,
+    clusters_of,
+    find_alike,
+    find_similar,
+    needed,
+    units_of,
+)
 from .sources import (
     Entry,
     Listing,
@@ -34,8 +46,12 @@ from .sources import (
 
 __all__ = [
     "ENGINES",
+    "MAX_DISTANCE",
     "MAX_PIXELS",
+    "MIN_CORRELATION",
     "MIN_COSINE",
+    "THUMBNAIL",
+    "Completed",
     "EmbedOptions",
     "EmbedReport",
     "Encoder",
@@ -46,11 +62,13 @@ __all__ = [
     "ImageInfo",
     "Listing",
     "LocalFile",
+    "Looks",
     "Network",
     "NetworkEncoder",
     "OnnxEncoder",
     "Opened",
     "Origin",
+    "Pairs",
     "PictureOptions",
     "PreprocessSpec",
     "Rehearsal",
@@ -62,16 +80,21 @@ __all__ = [
     "best_precision",
     "choose_encoder",
     "choose_text_encoder",
+    "clusters_of",
     "decode",
     "embed",
+    "embed_stored",
     "encoder_to_onnx",
     "enough",
+    "find_alike",
     "find_request",
+    "find_similar",
     "kept_rate",
     "list_folder",
     "list_lines",
     "list_manifest",
     "list_source",
+    "needed",
     "one_torch_thread",
     "open_encoder",
     "open_on",
@@ -85,4 +108,6 @@ __all__ = [
     "select",
     "similarity",
     "spoken",
+    "units_of",
+    "usual_encoders",
 ]

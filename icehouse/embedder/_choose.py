@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from icehouse.embedder import _canary
-from icehouse.embedder._encoder import Encoder, EncoderRequest
+from icehouse.embedder._encoder import THUMBNAIL, Encoder, EncoderRequest
 from icehouse.embedder._engine import open_on
 from icehouse.embedder._spec import PictureOptions
 from icehouse.errors import LookupFailed, WeightsError
@@ -43,6 +43,17 @@ def request_of(card: dict[str, Any]) -> EncoderRequest:
     return EncoderRequest(asked["name"], spec["precision"], asked["stored_as"], pictures)
 
 
+def usual_encoders(store: Store) -> dict[str, dict[str, Any]]:
+    """Return the cards of the encoders that are meant where none is named, by encoder_id.
+
+    They are all but thumbnails, which are there to find duplicates by; these only where there is
+    nothing else.
+    """
+    cards = store.encoder_cards()
+    usual = {i: card for i, card in cards.items() if card["request"]["name"] != THUMBNAIL}
+    return usual or cards
+
+
 def choose_encoder(store: Store, text: str | None = None) -> str:
     """Return the encoder_id that a text names: a name, an encoder_id or the start of one.
 
@@ -50,14 +61,15 @@ def choose_encoder(store: Store, text: str | None = None) -> str:
     ----------
     store : Store
     text : str, optional
-        None: the only one. Of several with one name, the one without options is meant.
+        None: the only one but for thumbnails. Of several with one name, the one without options
+        is meant.
 
     Raises
     ------
     LookupFailed
         None, or more than one, is meant.
     """
-    cards = store.encoder_cards()
+    cards = usual_encoders(store) if text is None else store.encoder_cards()
     name = EncoderRequest(text).name if text else None
     found = [
         encoder_id

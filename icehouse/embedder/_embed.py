@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import time
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from icehouse.embedder import _canary
 from icehouse.embedder._choose import find_request, request_of
 from icehouse.embedder._crew import Crew
 from icehouse.embedder._decode import MAX_PIXELS
-from icehouse.embedder._encoder import Encoder, EncoderRequest
+from icehouse.embedder._encoder import EncoderRequest
 from icehouse.embedder._engine import ENGINES, Opened, open_on
 from icehouse.embedder._kept_rate import keep_rate
 from icehouse.embedder._known import Known
+from icehouse.embedder._meet import meet
 from icehouse.embedder._pipeline import Pipeline, StageTimes
 from icehouse.embedder._plan import Plan, make_plan, refuse_stranger
 from icehouse.embedder._ray import RayPipeline, Settings
@@ -30,8 +27,6 @@ from icehouse.embedder._writer import Writer
 from icehouse.embedder.sources import Listing, keys_of, read_ahead
 from icehouse.errors import Interrupted, SourceError, UsageError
 from icehouse.store import Store, check_name
-
-LIBRARIES = ("torch", "timm", "open-clip-torch", "scikit-image", "pillow", "simplejpeg")
 
 
 @dataclass(frozen=True)
@@ -185,11 +180,7 @@ def _resolve(
     if encoder.spec.encoder_id != encoder_id:
         encoder_id = encoder.spec.encoder_id
         plan, coverage = _plan(store, encoder_id, listing, known, options)
-    store.make()
-    _canary.check(store, encoder)
-    features = store.features(encoder_id)
-    store.files.sweep(features.folder)
-    features.describe(_card(encoder, request))
+    meet(store, encoder, request)
     agree_on_recipe(store, encoder_id, options.views)
     return _Work(plan, coverage, encoder_id, opened)
 
@@ -244,19 +235,6 @@ def _plan(
         held = dict(zip((i.tobytes() for i in ids), counts.tolist(), strict=True))
     coverage = Coverage(held, Wanted.by(options.views, listing.entries))
     return make_plan(listing, known, coverage, retry_errors=options.retry_errors), coverage
-
-
-def _card(encoder: Encoder, request: EncoderRequest) -> dict[str, Any]:
-    request = replace(request, pictures=replace(request.pictures, statistics=None))
-    return {
-        "encoder_id": encoder.spec.encoder_id,
-        "request": {**asdict(request), "stamps": request.stamps()},
-        "spec": encoder.spec.said(),
-        "software": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in LIBRARIES},
-        },
-    }
 
 
 def _nothing_readable(listing: Listing, plan: Plan, known: Known) -> str:

@@ -8,6 +8,7 @@
 ``timm:MODEL@FILE``            a timm model and a file of weights
 ``tiny``                       a small residual network whose weights are in the package
 ``descriptor``                 colour, gradient and texture statistics; no weights
+``thumbnail``                  16x16 grey pixels, to find duplicates by
 =============================  ==================================================
 """
 
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
 
 LOCAL = "local-dir:"
 STORED_AS = ("float16", "float32")
+THUMBNAIL = "thumbnail"
 TINY = Path(__file__).parent / "tiny"
 _FAMILIES = {
     "clip": "icehouse.embedder._clip",
     "timm": "icehouse.embedder._timm",
     "tiny": "icehouse.embedder._timm",
     "descriptor": "icehouse.embedder._descriptor",
+    THUMBNAIL: "icehouse.embedder.alike._thumbnail",
 }
 
 
@@ -165,7 +168,7 @@ def open_encoder(request: EncoderRequest | str) -> Encoder:
     if module is None:
         raise UnknownEncoder(
             f"no encoder {request.name!r}. Give clip:MODEL/TAG, clip:local-dir:PATH, "
-            "timm:MODEL.TAG, timm:local-dir:PATH, timm:MODEL@FILE, tiny or descriptor"
+            "timm:MODEL.TAG, timm:local-dir:PATH, timm:MODEL@FILE, tiny, descriptor or thumbnail"
         )
     # Imported only now: torch and its libraries take seconds, and most verbs need none of them.
     encoder: Encoder = importlib.import_module(module).load(request)

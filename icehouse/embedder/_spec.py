@@ -111,7 +111,7 @@ class EncoderSpec:
 
     Attributes
     ----------
-    family : {"clip", "timm", "tiny", "descriptor"}
+    family : {"clip", "timm", "tiny", "descriptor", "thumbnail"}
     architecture : str
         The network's name in its library.
     config : mapping

@@ -32,7 +32,8 @@ class Writer:
     store : Store
     spec : EncoderSpec or None
         None for a run that has nothing to encode.
-    dataset : str
+    dataset : str or None
+        That the catalog rows belong to. None: what is written is of images that have theirs.
     done : collection of bytes
         The images that had a vector before the run.
     """
@@ -41,7 +42,7 @@ class Writer:
         self,
         store: Store,
         spec: EncoderSpec | None,
-        dataset: str,
+        dataset: str | None,
         done: Collection[bytes],
     ) -> None:
         self._store = store
@@ -93,7 +94,8 @@ class Writer:
         """Make everything durable that is complete."""
         self._settle_twins()
         self._commit_vectors()
-        self._store.catalog.append(self._dataset, self._rows)
+        if self._dataset is not None:
+            self._store.catalog.append(self._dataset, self._rows)
         self._rows, self._ids, self._views, self._vectors = [], [], [], []
         self._last_commit = time.monotonic()
 

@@ -15,11 +15,11 @@ from icehouse.heads._data import LabelledSet
 from icehouse.heads._ensemble import ENSEMBLE, EnsembleHead
 from icehouse.heads._fit_options import FitOptions
 from icehouse.heads._fractions import Fractions
-from icehouse.heads._honest import balance_of, training_set
+from icehouse.heads._honest import balance_of, groups_of, training_set
 from icehouse.heads._stored import ensemble_of, load_head
 from icehouse.store import Store, positions
 
-SHARED = ("dataset", "fractions", "seed", "balance")
+SHARED = ("dataset", "fractions", "seed", "balance", "group_duplicates")
 
 
 def assemble(
@@ -73,6 +73,7 @@ def assemble(
         fractions=fractions,
         seed=int(first["seed"]),
         balance=str(first["balance"]),
+        group_duplicates=bool(first["group_duplicates"]),
     )
     return ensemble_of(stored, settings), data, options
 
@@ -91,9 +92,9 @@ def _refuse(options: FitOptions) -> None:
             "of: give it another --name"
         )
     plain = FitOptions()
-    for name in ("encoder", "dataset", "fractions", "balance"):
+    for name in ("encoder", "dataset", "fractions", "balance", "group_duplicates"):
         if getattr(options, name) != getattr(plain, name):
-            option = "split" if name == "fractions" else name
+            option = "split" if name == "fractions" else name.replace("_", "-")
             raise UsageError(
                 f"an ensemble is fitted on what its members were fitted on: leave out --{option}"
             )
@@ -123,7 +124,8 @@ def _check_alike(cards: Sequence[HeadCard]) -> None:
 
 
 def _shared(card: HeadCard) -> dict[str, Any]:
-    training = {**card.training, "balance": balance_of(card)}
+    kept = {"balance": balance_of(card), "group_duplicates": groups_of(card)}
+    training = {**card.training, **kept}
     return {what: training.get(what) for what in SHARED}
 
 

@@ -14,7 +14,7 @@ from icehouse.embedder import kept_rate
 from icehouse.errors import HeadError
 from icehouse.heads._answer import answer
 from icehouse.heads._balance import NONE, VIEWS, named, with_views
-from icehouse.heads._data import TRAIN, VAL, LabelledSet
+from icehouse.heads._data import LabelledSet
 from icehouse.heads._fit import fit_split, seeded
 from icehouse.heads._fit_options import FitOptions
 from icehouse.heads._ground import (
@@ -27,6 +27,7 @@ from icehouse.heads._ground import (
 )
 from icehouse.heads._metrics import Metrics, measure
 from icehouse.heads._paired import holm, interval, paired_p
+from icehouse.heads._split import TRAIN, VAL
 from icehouse.store import Store
 
 SIGNIFICANT = 0.05

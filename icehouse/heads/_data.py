@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from icehouse.embedder import units_of
 from icehouse.errors import LookupFailed, TrainingDataError
 from icehouse.heads._fractions import Fractions
+from icehouse.heads._split import SPLITS, TRAIN, make_split
 from icehouse.heads._views import Views
 from icehouse.store import IdArray, Store, Task, ids_from_arrow, ids_from_bytes, positions
 
-TRAIN, VAL, TEST = "train", "val", "test"
-SPLITS = (TRAIN, VAL, TEST)
 MULTI = "multi"
 SOURCE = "source"
 
@@ -42,6 +42,8 @@ class LabelledSet:
         What a person should know about how it came to be.
     views : Views or None
         To balance classes by; of whatever split, so take only those of rows that train.
+    first_copies : array of V32, shape (n,), or None
+        Of each image the first that it is a duplicate of, where splits are to know of them.
     """
 
     task: Task
@@ -53,17 +55,25 @@ class LabelledSet:
     split: npt.NDArray[np.str_]
     notes: tuple[str, ...] = ()
     views: Views | None = None
+    first_copies: IdArray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
+    def units(self) -> IdArray:
+        """What is divided into splits and folds: images, or all copies of a picture as one."""
+        return self.ids if self.first_copies is None else self.first_copies
+
+    @property
     def digest(self) -> str:
-        """SHA-256 of identities and labels: what a head was trained on."""
+        """SHA-256 of identities, labels, splits and copies: what a head was trained on."""
         digest = hashlib.sha256(self.encoder_id.encode())
         digest.update(self.ids.tobytes())
         digest.update("\0".join(map(str, self.y.reshape(-1))).encode())
         digest.update("\0".join(self.split).encode())
+        if self.first_copies is not None:
+            digest.update(self.first_copies.tobytes())
         return digest.hexdigest()
 
 
@@ -91,6 +101,7 @@ def load_labelled(
     dataset: str | None = None,
     fractions: Fractions | None = None,
     seed: int = 0,
+    group_duplicates: bool = False,
 ) -> LabelledSet:
     """Join the present labels of a task with the features of an encoder.
 
@@ -108,11 +119,15 @@ def load_labelled(
     fractions : Fractions, optional
         80/10/10 by default.
     seed : int
+    group_duplicates : bool
+        Put all copies of a picture on the same side of a split that is made here, and into the
+        same fold. What the source says is respected.
 
     Raises
     ------
     TrainingDataError
-        No labelled image has features of this encoder.
+        No labelled image has features of this encoder, or none has a thumbnail to find duplicates
+        by.
     """
     labels = store.labels.present(task.name)
     features = store.features(encoder_id).load()
@@ -145,86 +160,17 @@ def load_labelled(
     else:
         y = strata = np.array([given[0] for given in said])
         classes = tuple(np.unique(y).tolist())
-    given_split, moved = _given_split(ids, rows)
-    if moved:
-        notes.append(f"in several splits of the source, so only trained on: {moved} images")
-    if given_split is None:
-        split = make_split(ids, strata, fractions or Fractions(), seed)
-    else:
-        split = given_split
-        others = sorted(set(split.tolist()) - set(SPLITS))
-        if others:
-            count = int(np.isin(split, others).sum())
-            notes.append(
-                f"in splits that are not train, val or test, so not used: {count} images "
-                f"({', '.join(others)})"
-            )
-        if fractions is not None:
-            notes.append("the source gives the split; --split was not used")
+    rule = (fractions, seed, group_duplicates)
+    split, copies, said_of_it = _divide(store, ids, strata, rows, *rule)
+    vectors, notes = features.vectors[where], [*notes, *said_of_it]
     return LabelledSet(
-        task, encoder_id, ids, features.vectors[where], y, classes, split, tuple(notes)
+        task, encoder_id, ids, vectors, y, classes, split, tuple(notes), first_copies=copies
     )
-
-
-def make_split(
-    ids: IdArray, strata: npt.NDArray[Any], fractions: Fractions, seed: int
-) -> npt.NDArray[np.str_]:
-    """Divide images by a hash of their identity, class by class.
-
-    The same image is on the same side on every machine, and stays there when others are added,
-    but for those at the border.
-
-    Parameters
-    ----------
-    ids : array of V32, shape (n,)
-    strata : array, shape (n,)
-        Classes, each of which is divided by the fractions.
-    fractions : Fractions
-    seed : int
-
-    Returns
-    -------
-    array of str, shape (n,)
-        "train", "val" or "test". Every class keeps at least one image for training.
-    """
-    split = np.full(len(ids), TRAIN, dtype="<U5")
-    order = hash_order(ids, seed)
-    for stratum in np.unique(strata):
-        members = order[strata[order] == stratum]
-        test = round(len(members) * fractions.test)
-        val = round(len(members) * fractions.val)
-        if test + val >= len(members):
-            val, test = 0, min(test, len(members) - 1)
-        split[members[:test]] = TEST
-        split[members[test : test + val]] = VAL
-    return split
-
-
-def make_folds(
-    ids: IdArray, strata: npt.NDArray[Any], folds: int, seed: int
-) -> npt.NDArray[np.int64]:
-    """Deal images out to folds by a hash of their identity, class by class; shape (n,)."""
-    fold = np.empty(len(ids), np.int64)
-    order = hash_order(ids, seed)
-    dealt = 0
-    for stratum in np.unique(strata):
-        members = order[strata[order] == stratum]
-        # Going on where the last class ended keeps the folds of equal size.
-        fold[members] = (np.arange(len(members)) + dealt) % folds
-        dealt += len(members)
-    return fold
 
 
 def strata_of(data: LabelledSet) -> npt.NDArray[Any]:
     """Return what a split is stratified by: the class, or the rarest label of an image."""
     return _rarest(data.y) if data.y.ndim == 2 else data.y
-
-
-def hash_order(ids: IdArray, seed: int) -> npt.NDArray[np.int64]:
-    """Return the order of images by a hash of their identity, another for each seed."""
-    salt = str(seed).encode()
-    keys = [hashlib.blake2b(i.tobytes(), digest_size=8, salt=salt[:16]).digest() for i in ids]
-    return np.argsort(np.array(keys, dtype="S8").view(">u8"), kind="stable")
 
 
 def _rarest(indicator: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -273,6 +219,56 @@ def _catalog_rows(store: Store, datasets: list[str]) -> pa.Table:
     empty = pa.schema([("image_id", pa.binary(32)), ("split", pa.string())]).empty_table()
     rows = pa.concat_tables([empty, *(store.catalog.rows(name, columns) for name in datasets)])
     return rows.filter(pc.is_valid(pc.field("image_id")))
+
+
+def _divide(
+    store: Store,
+    ids: IdArray,
+    strata: npt.NDArray[Any],
+    rows: pa.Table,
+    fractions: Fractions | None,
+    seed: int,
+    group_duplicates: bool,
+) -> tuple[npt.NDArray[np.str_], IdArray | None, list[str]]:
+    """Return the side of each image, its first copy if that is asked for, and notes."""
+    notes = []
+    given_split, moved = _given_split(ids, rows)
+    if moved:
+        notes.append(f"in several splits of the source, so only trained on: {moved} images")
+    copies = None
+    if group_duplicates:
+        copies, said_of_them = _copies(store, ids, given_split is not None)
+        notes += said_of_them
+    if given_split is None:
+        units = ids if copies is None else copies
+        split = make_split(units, strata, fractions or Fractions(), seed)
+    else:
+        split = given_split
+        others = sorted(set(split.tolist()) - set(SPLITS))
+        if others:
+            count = int(np.isin(split, others).sum())
+            notes.append(
+                f"in splits that are not train, val or test, so not used: {count} images "
+                f"({', '.join(others)})"
+            )
+        if fractions is not None:
+            notes.append("the source gives the split; --split was not used")
+    return split, copies, notes
+
+
+def _copies(store: Store, ids: IdArray, given: bool) -> tuple[IdArray, list[str]]:
+    """Return the first copy of each image, and what a person should know of it."""
+    copies, unknown = units_of(store, ids)
+    _, count = np.unique(copies, return_counts=True)
+    pictures, images = int((count > 1).sum()), int(count[count > 1].sum())
+    where = "in folds, as the source gives the split" if given else "in splits and folds"
+    notes = [f"duplicates are kept together {where}: {images} images of {pictures} pictures"]
+    if unknown:
+        notes.append(
+            f"{unknown} labelled images have no thumbnail, so nobody knows their duplicates: "
+            "icehouse duplicates makes what is missing"
+        )
+    return copies, notes
 
 
 def _given_split(ids: IdArray, rows: pa.Table) -> tuple[npt.NDArray[np.str_] | None, int]:

@@ -25,13 +25,7 @@ from icehouse.heads._balance import (
 from icehouse.heads._base import Head
 from icehouse.heads._card import HeadCard, read_card
 from icehouse.heads._curves import save_curves
-from icehouse.heads._data import (
-    SPLITS,
-    TRAIN,
-    LabelledSet,
-    choose_task,
-    load_labelled,
-)
+from icehouse.heads._data import LabelledSet, choose_task, load_labelled
 from icehouse.heads._ensemble import ENSEMBLE
 from icehouse.heads._familiarity import Familiarity
 from icehouse.heads._fit_options import FitOptions
@@ -40,6 +34,7 @@ from icehouse.heads._honest import cross_validate
 from icehouse.heads._registry import make_head
 from icehouse.heads._runs import keep_run
 from icehouse.heads._settle import check_threshold, settle
+from icehouse.heads._split import SPLITS, TRAIN
 from icehouse.heads._stored import StoredHead, save_head
 from icehouse.heads._stored_folds import save_folds
 from icehouse.heads._versions import library_versions
@@ -145,6 +140,7 @@ def _plain(
         dataset=options.dataset,
         fractions=options.fractions,
         seed=options.seed,
+        group_duplicates=options.group_duplicates,
     )
     return head, with_views(store, data) if options.balance == VIEWS else data
 
@@ -189,6 +185,7 @@ def fit_split(
             "fractions": asdict(options.fractions) if options.fractions else None,
             "seed": options.seed,
             "balance": options.balance,
+            "group_duplicates": options.group_duplicates,
         },
         versions=library_versions(),
         fitted_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

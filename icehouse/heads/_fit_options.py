@@ -33,6 +33,9 @@ class FitOptions:
     of : tuple of str
         The heads that an ensemble is made of. It takes encoder, dataset, split and balance from
         them.
+    group_duplicates : bool
+        Keep copies of a picture on one side of the split, where the source gives none, and in one
+        fold. They are found by thumbnails (see :func:`icehouse.review.find_duplicates`).
     notes : tuple of str
         For the card, before those of the fit: how its settings were found.
     calibrate, threshold, coverage
@@ -52,6 +55,7 @@ class FitOptions:
     coverage: float | None = None
     of: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    group_duplicates: bool = False
 
     def __post_init__(self) -> None:
         check_balance(self.balance)

@@ -14,7 +14,8 @@ from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads._balance import NONE, choose_rows
 from icehouse.heads._base import FloatArray, Head, IntArray
 from icehouse.heads._calibration import fit_calibration
-from icehouse.heads._data import LabelledSet, make_folds, strata_of
+from icehouse.heads._data import LabelledSet, strata_of
+from icehouse.heads._split import make_folds
 from icehouse.store import IdArray
 
 OUT_OF_FOLD = "out-of-fold"
@@ -91,7 +92,7 @@ def out_of_fold(
             f"no image to train on of: {', '.join(unknown)}. Put some into the training split, or "
             "leave the class out"
         )
-    fold = make_folds(data.ids, strata_of(data), folds, seed)
+    fold = make_folds(data.units, strata_of(data), folds, seed)
     proba = cross_predict(head, data, classes, fold, teaching, balance=balance, seed=seed)
     calibrated = cross_calibrate(calibrate, proba, target_of(data, classes), fold, teaching)
     return OutOfFold(data.ids, calibrated.astype(np.float32), folds)

@@ -7,20 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.embedder import choose_encoder, spoken
+from icehouse.embedder import choose_encoder, spoken, usual_encoders
 from icehouse.errors import MissingExtra, TrainingDataError, UsageError
 from icehouse.heads._balance import NONE, check_balance
-from icehouse.heads._data import (
-    TEST,
-    TRAIN,
-    VAL,
-    LabelledSet,
-    choose_task,
-    load_labelled,
-)
+from icehouse.heads._data import LabelledSet, choose_task, load_labelled
 from icehouse.heads._fractions import Fractions
 from icehouse.heads._registry import KINDS, make_head
 from icehouse.heads._settings import check_seed
+from icehouse.heads._split import TEST, TRAIN, VAL
 from icehouse.store import Store, nearest, positions
 
 NEAR_DUPLICATE = 0.995
@@ -44,6 +38,8 @@ class CompareOptions:
         The first of them.
     balances : tuple of str
         How classes are balanced (see :class:`FitOptions`); each makes contenders of its own.
+    group_duplicates : bool
+        See :class:`FitOptions`.
     """
 
     task: str | None = None
@@ -54,6 +50,7 @@ class CompareOptions:
     seeds: int = 1
     seed: int = 0
     balances: tuple[str, ...] = (NONE,)
+    group_duplicates: bool = False
 
     def kinds(self) -> tuple[str, ...]:
         """Return the kinds of heads to fit.
@@ -152,7 +149,14 @@ def common_ground(store: Store, options: CompareOptions) -> Ground:
     y = most.y[common]
     classes = most.classes if y.ndim == 2 else tuple(np.unique(y).tolist())
     labelled = replace(
-        most, ids=most.ids[common], X=most.X[:0], y=y, classes=classes, split=splits[0], notes=()
+        most,
+        ids=most.ids[common],
+        X=most.X[:0],
+        y=y,
+        classes=classes,
+        split=splits[0],
+        notes=(),
+        first_copies=None if most.first_copies is None else most.first_copies[common],
     )
     names = _names(store)
     notes = _notes(seen, names)
@@ -211,8 +215,9 @@ def near_duplicates(data: LabelledSet, measured: str) -> int:
 def _seen(store: Store, options: CompareOptions) -> dict[str, LabelledSet]:
     """Return what each encoder has features of, without them: all at once may be large."""
     seen: dict[str, LabelledSet] = {}
-    wanted = [choose_encoder(store, text) for text in options.encoders] or store.encoder_ids()
-    for encoder_id in dict.fromkeys(wanted or [choose_encoder(store)]):
+    wanted = [choose_encoder(store, text) for text in options.encoders]
+    wanted = wanted or list(usual_encoders(store)) or [choose_encoder(store)]
+    for encoder_id in dict.fromkeys(wanted):
         try:
             data = _load(store, encoder_id, options)
         except TrainingDataError:
@@ -231,6 +236,7 @@ def _load(store: Store, encoder_id: str, options: CompareOptions, number: int = 
         dataset=options.dataset,
         fractions=options.fractions,
         seed=options.seed + number,
+        group_duplicates=options.group_duplicates,
     )
 
 

@@ -52,6 +52,7 @@ def training_set(store: Store, card: HeadCard) -> LabelledSet:
         dataset=card.training["dataset"],
         fractions=Fractions(**fractions) if fractions else None,
         seed=int(card.training["seed"]),
+        group_duplicates=groups_of(card),
     )
     return with_views(store, data) if balance_of(card) == VIEWS else data
 
@@ -59,6 +60,11 @@ def training_set(store: Store, card: HeadCard) -> LabelledSet:
 def balance_of(card: HeadCard) -> str:
     """Return how classes were balanced for a head."""
     return str(card.training.get("balance", NONE))
+
+
+def groups_of(card: HeadCard) -> bool:
+    """Return whether copies of a picture were kept together for a head."""
+    return bool(card.training.get("group_duplicates", False))
 
 
 def cross_validate(head: Head, data: LabelledSet, stored: StoredHead, folds: int) -> OutOfFold:

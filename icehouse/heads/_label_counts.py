@@ -13,10 +13,11 @@ from icehouse.errors import HeadError, TrainingDataError, UsageError
 from icehouse.heads._answer import answer
 from icehouse.heads._balance import NONE
 from icehouse.heads._compare import Progress
-from icehouse.heads._data import TRAIN, LabelledSet, hash_order, strata_of
+from icehouse.heads._data import LabelledSet, strata_of
 from icehouse.heads._fit import fit_split, seeded
 from icehouse.heads._fit_options import FitOptions
 from icehouse.heads._ground import CompareOptions, common_ground, usable
+from icehouse.heads._split import TRAIN, hash_order
 from icehouse.store import Store
 
 UNUSED = "unused"

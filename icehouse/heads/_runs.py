@@ -25,7 +25,7 @@ NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-([0-9a-f]{16})\.json")
 SHORT = 7
 MEASURED = ("test", "out-of-fold", "val", "train")
 # Options of a fit that its encoder, its name and the digest of its data say already.
-SAID = ("task", "encoder", "dataset", "name", "fractions", "of", "notes")
+SAID = ("task", "encoder", "dataset", "name", "fractions", "of", "notes", "group_duplicates")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Run:
     settings, options : dict
         Of the head; and what was asked for besides (see :class:`FitOptions`).
     data : dict
-        Digest of identities, labels and split; images on each side; classes.
+        Digest of identities, labels, split and copies; images on each side; classes.
     metrics : dict
         By split, as :class:`Metrics`.
     metrics_sha256 : str

@@ -24,8 +24,9 @@ from icehouse.heads._balance import NONE
 from icehouse.heads._base import FloatArray, Head, IntArray
 from icehouse.heads._calibration import CALIBRATIONS, Calibration, fit_calibration
 from icehouse.heads._conformal import Conformal, check_coverage, shortage
-from icehouse.heads._data import TRAIN, VAL, LabelledSet, make_folds, strata_of
+from icehouse.heads._data import LabelledSet, strata_of
 from icehouse.heads._folds import OUT_OF_FOLD, cross_calibrate, cross_predict, target_of
+from icehouse.heads._split import TRAIN, VAL, make_folds
 from icehouse.heads._threshold import ThresholdRule
 
 FOLDS = 5
@@ -188,13 +189,13 @@ def _hold_out(
         alone = _alone(strata_of(data), train)
         fold = np.full(len(data), -1)
         with suppress(TrainingDataError):  # all but a few images are of one class
-            fold[train] = make_folds(data.ids[train], strata_of(data)[train], FOLDS, seed)
+            fold[train] = make_folds(data.units[train], strata_of(data)[train], FOLDS, seed)
             judged[train] = refit(fold)[train]
             held = val | (train & ~alone)
             source = f"{VAL} and {OUT_OF_FOLD}" if val.any() else OUT_OF_FOLD
     if not held.any():
         source = ""
-    fold = make_folds(data.ids[held], strata_of(data)[held], FOLDS, seed)
+    fold = make_folds(data.units[held], strata_of(data)[held], FOLDS, seed)
     return _HeldOut(source, judged[held], _target(data, classes, held), fold)
 
 

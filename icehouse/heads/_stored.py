@@ -34,11 +34,11 @@ from icehouse.errors import (
 from icehouse.heads._base import AnyArray, FloatArray, Head
 from icehouse.heads._card import HeadCard, head_names, read_card
 from icehouse.heads._conformal import Conformal, shortage
-from icehouse.heads._data import TRAIN
 from icehouse.heads._ensemble import EnsembleHead, Member, place_members
 from icehouse.heads._familiarity import Familiarity
 from icehouse.heads._registry import configure, make_head
 from icehouse.heads._settle import FEWEST
+from icehouse.heads._split import TRAIN
 from icehouse.store import FeatureMatrix, Store, seal_of
 
 RELIABILITY = "reliability.png"

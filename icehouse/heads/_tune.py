@@ -21,12 +21,13 @@ from sklearn.base import clone
 
 from icehouse.errors import HeadError, MissingExtra, TrainingDataError, UsageError
 from icehouse.heads._base import Head
-from icehouse.heads._data import TRAIN, LabelledSet, make_folds, strata_of
+from icehouse.heads._data import LabelledSet, strata_of
 from icehouse.heads._fit import prepare
 from icehouse.heads._fit_options import FitOptions
 from icehouse.heads._folds import cross_calibrate, cross_predict
 from icehouse.heads._metrics import measure
 from icehouse.heads._spaces import SPACES, Pick, Space, Span
+from icehouse.heads._split import TRAIN, make_folds
 from icehouse.heads._trials import DONE, FAILED, Trial, TrialFile
 from icehouse.store import Store
 
@@ -211,7 +212,7 @@ def _try(
     train = data.split == TRAIN
     classes = np.array(data.classes) if data.y.ndim == 2 else np.unique(data.y[train])
     fold = np.full(len(data), -1)
-    fold[train] = make_folds(data.ids[train], strata_of(data)[train], FOLDS, options.seed)
+    fold[train] = make_folds(data.units[train], strata_of(data)[train], FOLDS, options.seed)
     candidate = clone(head).set_params(**asked)
     judge = partial(cross_predict, balance=options.balance, seed=options.seed)
     value: float | None = None

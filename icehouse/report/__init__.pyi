@@ -4,6 +4,8 @@ from ._care import forget_table, fsck_table
 from ._compare_files import write_comparison, write_label_counts
 from ._compare_tables import comparison_tables, label_counts_tables
 from ._curves_picture import write_curves
+from ._duplicates import duplicates_tables
+from ._duplicates_sheet import duplicates_sheet
 from ._events import check_events, write_events
 from ._explained import explain_picture, explained_png, explained_sheet
 from ._explained_files import write_explained, write_first_layer
@@ -56,6 +58,8 @@ __all__ = [
     "comparison_tables",
     "contact_sheet",
     "counts_table",
+    "duplicates_sheet",
+    "duplicates_tables",
     "embed_table",
     "explain_picture",
     "explained_png",

@@ -16,7 +16,7 @@ from icehouse.report._names import Fits, ending, squeezed, without_codes
 from icehouse.store import files_at
 
 if TYPE_CHECKING:
-    from icehouse.review import Flag, LabelIssue, Neighbour
+    from icehouse.review import Copy, Flag, LabelIssue, Neighbour
 
 COLUMNS = 2
 CELL, LINE = (940, 214), 17
@@ -57,7 +57,7 @@ def contact_sheet(flags: Sequence[Flag | LabelIssue], path: str | Path, title: s
     sheet = Image.new("RGB", (COLUMNS * CELL[0] + MARGIN, header + rows * high + MARGIN), PAPER)
     pen = ImageDraw.Draw(sheet)
     large = ImageFont.load_default(22)
-    pen.text((MARGIN, 14), squeezed(title, _fits(large, CELL[0])), fill=INK, font=large)
+    pen.text((MARGIN, 14), squeezed(title, fits(large, CELL[0])), fill=INK, font=large)
     legend, right = ImageFont.load_default(13), sheet.width - MARGIN
     pen.text((right, 22), "another class", fill=OTHER, font=legend, anchor="ra")
     pen.text((right - 100, 22), "the label given", fill=GIVEN, font=legend, anchor="ra")
@@ -82,10 +82,10 @@ def _draw_flag(
 ) -> None:
     left, top = at
     small, normal = ImageFont.load_default(12), ImageFont.load_default(14)
-    sheet.paste(_thumbnail(flag, PICTURE), (left, top))
+    sheet.paste(thumbnail(flag, PICTURE), (left, top))
     said = "none" if flag.labels is None else _said(flag.labels, names)
-    label = squeezed(f"   label: {said}", _fits(normal, WIDTH // 2))
-    key = ending(flag.key, _fits(normal, WIDTH - normal.getlength(label)))
+    label = squeezed(f"   label: {said}", fits(normal, WIDTH // 2))
+    key = ending(flag.key, fits(normal, WIDTH - normal.getlength(label)))
     pen.text((left, top + PICTURE + 6), key + label, fill=INK, font=normal)
     for number, line in enumerate(_lines(flag.summary, names, small)):
         pen.text((left, top + PICTURE + 25 + LINE * number), line, fill=FAINT, font=small)
@@ -93,10 +93,10 @@ def _draw_flag(
     beside = left + PICTURE + 16 + 208
     for number, near in enumerate(flag.neighbours[:SHOWN_NEIGHBOURS]):
         x = beside + number * (THUMBNAIL + 12)
-        sheet.paste(_thumbnail(near, THUMBNAIL), (x, top))
+        sheet.paste(thumbnail(near, THUMBNAIL), (x, top))
         said = _said(near.labels or (), names)
-        font = normal if _fits(normal, THUMBNAIL)(said) else small
-        label = squeezed(said, _fits(font, THUMBNAIL + 8))
+        font = normal if fits(normal, THUMBNAIL)(said) else small
+        label = squeezed(said, fits(font, THUMBNAIL + 8))
         agrees = set(near.labels or ()) & set(flag.doubted)
         pen.text((x, top + THUMBNAIL + 4), label, fill=GIVEN if agrees else OTHER, font=font)
         pen.text((x, top + THUMBNAIL + 23), f"{near.similarity:.2f}", fill=FAINT, font=small)
@@ -110,7 +110,7 @@ def _draw_bars(
     for number, (name, probability) in enumerate(likely):
         left, y = at[0], at[1] + number * 36
         given = name in (flag.labels or ())
-        shown = squeezed(names[name], _fits(font, width - 40))
+        shown = squeezed(names[name], fits(font, width - 40))
         pen.text((left, y), shown, fill=INK, font=font)
         pen.text((left + width, y), f"{probability:.2f}", fill=INK, font=font, anchor="ra")
         pen.rectangle([left, y + 17, left + width, y + 24], fill=EMPTY)
@@ -127,13 +127,14 @@ def _lines(summary: str, names: dict[str, str], font: Font) -> list[str]:
     """Return what is said of an image in two lines; of more, the second one loses its middle."""
     for name, short in names.items():
         summary = summary.replace(name, short)
-    fits, first, rest = _fits(font, WIDTH), "", summary.split(GAP)
-    while rest and fits(GAP.join(filter(None, (first, rest[0])))):
+    fit, first, rest = fits(font, WIDTH), "", summary.split(GAP)
+    while rest and fit(GAP.join(filter(None, (first, rest[0])))):
         first = GAP.join(filter(None, (first, rest.pop(0))))
-    return [line for line in (first, squeezed(GAP.join(rest), fits)) if line]
+    return [line for line in (first, squeezed(GAP.join(rest), fit)) if line]
 
 
-def _thumbnail(shown: Flag | LabelIssue | Neighbour, side: int) -> Image.Image:
+def thumbnail(shown: Flag | LabelIssue | Neighbour | Copy, side: int) -> Image.Image:
+    """Return a picture within a square, or a square that says that it has moved."""
     canvas = Image.new("RGB", (side, side), EMPTY)
     try:
         image = Image.fromarray(decode(look_again(shown.path, shown.source, shown.key)))
@@ -147,5 +148,6 @@ def _thumbnail(shown: Flag | LabelIssue | Neighbour, side: int) -> Image.Image:
     return canvas
 
 
-def _fits(font: Font, width: float) -> Fits:
+def fits(font: Font, width: float) -> Fits:
+    """Return what says whether a text fits into a width, in pixels."""
     return lambda text: font.getlength(text) <= width

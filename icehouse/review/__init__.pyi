@@ -22,13 +22,25 @@ from ._write_issues import write_label_issues
 from ._write_zero_shot import write_zero_shot
 from ._zero_shot import CaptionClassifier, ZeroShotOptions, zero_shot
 from ._zero_shot_report import ZeroShotAnswer, ZeroShotReport
+from .duplicates import (
+    Cluster,
+    Copy,
+    DuplicateOptions,
+    DuplicateReport,
+    find_duplicates,
+    write_duplicates,
+)
 from .exchange import History, Imported, Step, export_labels, history, import_labels
 
 __all__ = [
     "Agreement",
     "CaptionClassifier",
+    "Cluster",
+    "Copy",
     "Curve",
     "CurvePoint",
+    "DuplicateOptions",
+    "DuplicateReport",
     "Flag",
     "FlagReport",
     "FlagSettings",
@@ -55,6 +67,7 @@ __all__ = [
     "ZeroShotReport",
     "agreement",
     "export_labels",
+    "find_duplicates",
     "flag",
     "history",
     "honest_proba",
@@ -74,6 +87,7 @@ __all__ = [
     "simulate",
     "uncertainty",
     "vectors_of",
+    "write_duplicates",
     "write_flags",
     "write_label_issues",
     "write_zero_shot",

@@ -14,7 +14,7 @@ import pytest
 
 from icehouse.embedder import Encoder, EncoderRequest, open_encoder, open_on
 
-ENCODERS = ("descriptor", "timm-folder", "clip-folder", "timm-file", "tiny")
+ENCODERS = ("descriptor", "thumbnail", "timm-folder", "clip-folder", "timm-file", "tiny")
 ON_OPENVINO = ("timm-folder on OpenVINO", "clip-folder on OpenVINO")
 
 
@@ -47,6 +47,7 @@ def encoder_names(timm_folder: Path, clip_folder: Path, timm_file: Path) -> dict
     """The name that opens each of ENCODERS."""
     names = (
         "descriptor",
+        "thumbnail",
         f"timm:local-dir:{timm_folder}",
         f"clip:local-dir:{clip_folder}",
         f"timm:test_resnet@{timm_file}",

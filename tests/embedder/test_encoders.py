@@ -516,7 +516,7 @@ def test_stamps_change_with_the_files_of_the_encoder(tmp_path: Path) -> None:
     [
         ("", "no encoder ''. Give clip:MODEL/TAG"),
         ("resnet50", "no encoder 'resnet50'. Give clip:MODEL/TAG"),
-        ("keras:resnet50", "timm:MODEL@FILE, tiny or descriptor"),
+        ("keras:resnet50", "timm:MODEL@FILE, tiny, descriptor or thumbnail"),
         ("tiny:x", "tiny takes nothing after it"),
         ("descriptor:x", "descriptor takes nothing after it"),
         ("timm:resnet5O", "timm has no model 'resnet5O'. Near to it: .*resnet50"),

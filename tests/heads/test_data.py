@@ -9,7 +9,8 @@ from PIL import Image
 from icehouse.embedder import embed, list_source
 from icehouse.errors import LookupFailed, TrainingDataError, UsageError
 from icehouse.heads import Fractions, choose_task, datasets_of, load_labelled
-from icehouse.heads._data import make_folds, make_split, strata_of
+from icehouse.heads._data import strata_of
+from icehouse.heads._split import make_folds, make_split
 from icehouse.store import ids_from_bytes, image_id
 
 ENCODER = "plain-0"

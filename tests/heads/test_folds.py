@@ -10,7 +10,8 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from icehouse.errors import TrainingDataError, UsageError
 from icehouse.heads import fit_temperature, make_head, out_of_fold, scale
-from icehouse.heads._data import make_folds, strata_of
+from icehouse.heads._data import strata_of
+from icehouse.heads._split import make_folds
 
 NAMES = np.array(["ash", "birch", "cedar"])
 FEW = {

@@ -1,6 +1,6 @@
 """Where images come from: folders, manifests, tars, tables, URLs, lists. A source reads none."""
 
-from icehouse.embedder.sources._again import read_again
+from icehouse.embedder.sources._again import Stored, read_again
 from icehouse.embedder.sources._ahead import read_ahead
 from icehouse.embedder.sources._columns import classes_of, columns_of, keys_of, part
 from icehouse.embedder.sources._folder import list_folder
@@ -20,6 +20,7 @@ __all__ = [
     "Network",
     "Origin",
     "Selection",
+    "Stored",
     "classes_of",
     "columns_of",
     "keys_of",

@@ -31,7 +31,7 @@ def read_ahead(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Yield entries in their order; those of a network are asked for a little earlier."""
     waiting: deque[Entry] = deque()
     for entry in entries:
-        remote = isinstance(entry.origin, RemoteFile)
+        remote = isinstance(entry.origin, RemoteFile) or getattr(entry.origin, "remote", False)
         waiting.append(replace(entry, origin=Coming(begin(entry.origin.read))) if remote else entry)
         if not remote or len(waiting) > AHEAD:
             yield waiting.popleft()

@@ -8,7 +8,8 @@ killed in between can say the same again. From then on no verb shows them; the b
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,9 +57,9 @@ class Oblivion:
     vectors : dict
         How many go, by encoder_id.
     removed : tuple of str
-        Files that show images or hold vectors: flags, label issues, pages, answers of zero-shot,
-        out-of-fold probabilities and kNN heads that may know them, and ``lost+found/``. They are
-        removed at once.
+        Files that show images or hold vectors: flags, label issues, duplicates, pages, answers of
+        zero-shot, out-of-fold probabilities and kNN heads that may know them, and
+        ``lost+found/``. They are removed at once.
     heads : tuple of str
         Other heads that may have been fitted on them, as ``task/name``. They stay.
     """
@@ -226,8 +227,12 @@ def _traces(store: Store, ids: IdArray, encoders: set[str]) -> tuple[list[str], 
     return removed, heads
 
 
-def _shows(store: Store, name: str, images: Collection[str]) -> bool:
+def _shows(store: Store, name: str, images: AbstractSet[str]) -> bool:
     """Whether a file outside of heads is, or may be, one that shows images."""
+    if name.startswith("reports/") and bare(name).startswith("duplicates."):
+        listed = f"{name.rpartition('/')[0]}/duplicates.jsonl"  # the others lack whole identities
+        known = store.files.read(listed) if store.files.exists(listed) else b""
+        return not known or not images.isdisjoint(i.decode() for i in IDENTITY.findall(known))
     if name.startswith("zero-shot/") or (name.startswith("reports/") and name.endswith(".html")):
         named = {i.decode() for i in IDENTITY.findall(store.files.read(name))}
         return not named.isdisjoint(images)
