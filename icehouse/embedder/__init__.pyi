@@ -13,6 +13,7 @@ from ._pictures import MIN_COSINE, similarity
 from ._rehearse import Rehearsal, rehearse
 from ._report import EmbedReport, Failure, Speed
 from ._spec import EncoderSpec, PictureOptions, PreprocessSpec
+from ._steady import SteadyEncoder
 from ._text import TextEncoder, choose_text_encoder, reopen_text_encoder
 from ._threads import one_torch_thread
 from ._views import ViewOptions
@@ -55,6 +56,7 @@ __all__ = [
     "Rehearsal",
     "Selection",
     "Speed",
+    "SteadyEncoder",
     "TextEncoder",
     "ViewOptions",
     "best_device",
