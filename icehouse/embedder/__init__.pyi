@@ -1,7 +1,8 @@
 """The embedder: images in, vectors out."""
 
+from ._canary import check_canary
 from ._choose import choose_encoder, find_request, reopen_encoder, spoken
-from ._decode import MAX_PIXELS, ImageInfo, decode, probe
+from ._decode import MAX_PIXELS, ImageInfo, Pixels, decode, probe, quiet_pillow
 from ._device import best_device, best_precision
 from ._embed import EmbedOptions, embed
 from ._encoder import Encoder, EncoderRequest, open_encoder
@@ -52,6 +53,7 @@ __all__ = [
     "Opened",
     "Origin",
     "PictureOptions",
+    "Pixels",
     "PreprocessSpec",
     "Rehearsal",
     "Selection",
@@ -61,6 +63,7 @@ __all__ = [
     "ViewOptions",
     "best_device",
     "best_precision",
+    "check_canary",
     "choose_encoder",
     "choose_text_encoder",
     "decode",
@@ -77,6 +80,7 @@ __all__ = [
     "open_encoder",
     "open_on",
     "probe",
+    "quiet_pillow",
     "read_again",
     "read_file",
     "rehearse",

@@ -87,7 +87,7 @@ def spoken(card: dict[str, Any]) -> str:
     return " ".join([str(card["request"]["name"]), *options])
 
 
-def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encoder:
+def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto", images: int = 0) -> Encoder:
     """Load an encoder of the store again, and check its canary.
 
     Parameters
@@ -96,6 +96,8 @@ def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encod
     encoder_id : str
     engine : {"auto", "torch", "openvino"}
         "auto" takes OpenVINO where an earlier run found it to be faster.
+    images : int
+        How many there are to encode: for enough of them "auto" finds out itself.
 
     Raises
     ------
@@ -112,14 +114,14 @@ def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto") -> Encod
             "moved, tell the store where to: embed any of its datasets again with --encoder and "
             "the new path; nothing is encoded twice"
         )
-    encoder = open_on(request, engine).encoder
+    encoder = open_on(request, engine, images).encoder
     if encoder.spec.encoder_id != encoder_id:
         raise WeightsError(
             f"{request.name} is no longer the encoder {encoder_id}: it is now "
             f"{encoder.spec.encoder_id}. Its weights or settings were replaced; bring back the "
             f"old ones, or embed again"
         )
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     return encoder
 
 

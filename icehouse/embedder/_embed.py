@@ -186,7 +186,7 @@ def _resolve(
         encoder_id = encoder.spec.encoder_id
         plan, coverage = _plan(store, encoder_id, listing, known, options)
     store.make()
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     features = store.features(encoder_id)
     store.files.sweep(features.folder)
     features.describe(_card(encoder, request))

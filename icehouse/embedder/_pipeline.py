@@ -21,9 +21,8 @@ from icehouse.embedder._augment import augment
 from icehouse.embedder._decode import Pixels, decode, probe
 from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._layout import enough
-from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._plan import error_row
-from icehouse.embedder._steady import GPU_WORKERS, SteadyEncoder
+from icehouse.embedder._steady import SteadyEncoder
 from icehouse.embedder._threads import cores
 from icehouse.embedder._views import Coverage
 from icehouse.embedder.sources import Entry
@@ -138,14 +137,12 @@ class Pipeline:
         self._max_pixels = max_pixels
         self._steady = SteadyEncoder(encoder, batch_size)
         self.on_gpu = self._steady.on_gpu
-        self.workers = workers or (GPU_WORKERS if self.on_gpu else cores())
+        self.workers = workers or self._steady.workers
         # Work is measured in seconds of one worker; at most one worker a core decodes at a time.
         self.decoders = min(self.workers, cores())
         self.encoders = self._steady.at_once if self.on_gpu else self.decoders
         self.engine = str(getattr(encoder, "engine", "torch"))
         self._elsewhere = self.on_gpu or self.engine != "torch"
-        if not self.on_gpu:
-            keep_freed_memory()
         self.decoding = StageTimes()
         self.encoding = StageTimes()
         self._waiting = iter(entries)

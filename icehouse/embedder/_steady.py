@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from icehouse.embedder._decode import Pixels
 from icehouse.embedder._encoder import Encoder
+from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._threads import cores
 from icehouse.errors import EncoderError
 
@@ -41,15 +42,19 @@ class SteadyEncoder:
         "cpu", "cuda", …
     at_once : int
         How many batches it works on at the same time.
+    workers : int
+        Threads that decode and encode: as many as keep it busy.
     """
 
     def __init__(self, encoder: Encoder, batch_size: int | None = None) -> None:
         self.encoder = encoder
         self.device = str(getattr(getattr(encoder, "device", None), "type", "cpu"))
         self.batch_size = batch_size or (GPU_BATCH if self.on_gpu else CPU_BATCH)
-        self.at_once = cores()
+        self.at_once = self.workers = cores()
         if self.on_gpu:  # CUDA copies one batch while it encodes another
-            self.at_once = GPU_AT_ONCE if self.device == "cuda" else 1
+            self.at_once, self.workers = (GPU_AT_ONCE if self.device == "cuda" else 1), GPU_WORKERS
+        else:
+            keep_freed_memory()
 
     @property
     def on_gpu(self) -> bool:

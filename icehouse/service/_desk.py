@@ -103,6 +103,8 @@ class Desk:
         What was forgotten meanwhile is passed over.
         """
         given = self.queues.lease(self.queue.id, reviewer, count, self.options.lease_seconds)
+        if any(item.image_id not in self.images for item in given):
+            self.images.refresh()  # somebody has sent it meanwhile
         labels = self._labels.in_force()
         return [self._card(item, labels) for item in given if item.image_id in self.images]
 

@@ -20,6 +20,7 @@ from icehouse.store._label_tables import EVENTS
 from icehouse.store._labels import LabelLog
 from icehouse.store._queue_records import Answer, Given, Queue, QueueItem, Recorded
 from icehouse.store._queue_tables import ANSWERS, ITEMS, LEASES, QUEUE_METADATA, QUEUES, REVIEWS
+from icehouse.store._urgent import put_first
 
 LEASE_SECONDS = 300.0
 
@@ -111,6 +112,20 @@ class Queues:
             if more:
                 first = 0 if last is None else last + 1
                 db.execute(sa.insert(ITEMS), _places(number, more, first))
+
+    def put_first(self, number: int, item: QueueItem) -> bool:
+        """Let an image be the next that is asked about, and stay whatever is ranked anew.
+
+        Of one that is asked about already, what is said of it is added to its ``why``.
+
+        Returns
+        -------
+        bool
+            False where all that are to answer have done so: then it takes another queue.
+        """
+        self.queue(number)
+        with self._database.write() as db:
+            return put_first(db, number, item)
 
     def lease(
         self, number: int, reviewer: str, count: int, seconds: float = LEASE_SECONDS
