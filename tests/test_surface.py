@@ -93,8 +93,9 @@ SURFACE = {
         "margin", "near_threshold", "parse_strategy", "typical",
     ],
     "icehouse.service": [
-        "Desk", "DeskOptions", "People", "Person", "check_host", "choose_queue", "listen",
-        "make_app", "serve",
+        "Client", "Desk", "DeskOptions", "Limits", "People", "Person", "ServeSettings", "Service",
+        "ServiceOptions", "StationOptions", "Terms", "Wire", "check_host", "choose_queue", "listen",
+        "make_app", "make_service", "of_settings", "open_service", "serve",
     ],
 }  # fmt: skip
 

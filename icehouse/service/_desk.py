@@ -58,6 +58,8 @@ class Desk:
     number : int
         Of the queue.
     options : DeskOptions, optional
+    images : Images, optional
+        Where somebody has opened them already.
 
     Raises
     ------
@@ -65,13 +67,19 @@ class Desk:
         No such queue.
     """
 
-    def __init__(self, store: Store, number: int, options: DeskOptions | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        number: int,
+        options: DeskOptions | None = None,
+        images: Images | None = None,
+    ) -> None:
         self.store = store
         self.options = options or DeskOptions()
         self.queues = Queues(store.labels)
         self.queue = self.queues.queue(number)
         self.task = store.labels.task(self.queue.task)
-        self.images = Images(store)
+        self.images = images or Images(store)
         self.refit = Refit()
         self._labels = LabelState(store.labels, self.task.name)
         self._lock = threading.Lock()

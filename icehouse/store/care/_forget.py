@@ -57,8 +57,8 @@ class Oblivion:
         How many go, by encoder_id.
     removed : tuple of str
         Files that show images or hold vectors: those that the store keeps itself, flags, label
-        issues, pages, answers of zero-shot, out-of-fold probabilities and kNN heads that may know them, and ``lost+found/``. They are
-        removed at once.
+        issues, pages, answers of zero-shot, out-of-fold probabilities and kNN heads that may know
+        them, and ``lost+found/``. They are removed at once.
     heads : tuple of str
         Other heads that may have been fitted on them, as ``task/name``. They stay.
     """
