@@ -1,17 +1,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 from threadpoolctl import threadpool_limits
 
 from icehouse.embedder import embed, list_source, one_torch_thread
 from icehouse.heads import FitOptions, fit_head
 from icehouse.review import QueueOptions, queue
+from icehouse.service import People, Service, listen, make_service
 from icehouse.store import Store
+
+Visit = Callable[..., TestClient]
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +48,88 @@ def one_thread() -> Iterator[Any]:
     """Problems this small are slower on many threads."""
     with one_torch_thread(), threadpool_limits(1):
         yield
+
+
+@pytest.fixture(scope="session")
+def visit() -> Visit:
+    """Return a client of an application: somebody on this machine, unless they say otherwise."""
+
+    def one(app: FastAPI, **words: Any) -> TestClient:
+        here = {"base_url": "http://127.0.0.1", "client": ("127.0.0.1", 50000)}
+        return TestClient(app, raise_server_exceptions=False, **(here | words))
+
+    return one
+
+
+@pytest.fixture(scope="session")
+def lasting(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of a store of its own, for all tests that change nothing."""
+    folder = tmp_path_factory.mktemp("lasting")
+    shutil.copytree(shelf / "store", folder / "store")
+    service = Service(Store.open(folder / "store"))
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="session")
+def anybody(lasting: Service, visit: Visit) -> TestClient:
+    """Somebody who asks the lasting service."""
+    return visit(make_service(lasting))
+
+
+@pytest.fixture
+def own(reviewed: Store) -> Iterator[Service]:
+    """A service of a store of one's own, with queue 1."""
+    service = Service(reviewed)
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def disc(pictures: Path) -> bytes:
+    """The bytes of a picture of the store."""
+    return (pictures / "disc" / "03.png").read_bytes()
+
+
+class Inside:
+    """An application that a thread of this process serves."""
+
+    def __init__(self, app: FastAPI, host: str = "127.0.0.1", people: People | None = None) -> None:
+        listener = listen(host, 0, people or People())
+        self.host, self.port = host, int(listener.getsockname()[1])
+        self.url = f"http://{host}:{self.port}"
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        self._thread = threading.Thread(target=self._server.run, args=([listener],))
+        self._thread.start()
+
+    def end(self) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(timeout=60)
+
+
+@pytest.fixture
+def inside() -> Iterator[Callable[..., Inside]]:
+    """Serve applications until the end of a test."""
+    made: list[Inside] = []
+
+    def one(app: FastAPI, *words: Any, **more: Any) -> Inside:
+        made.append(Inside(app, *words, **more))
+        return made[-1]
+
+    yield one
+    for server in made:
+        server.end()
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], object]], None]:
+    """Wait for what is to come."""
+
+    def wait(holds: Callable[[], object]) -> None:
+        for _ in range(6000):
+            if holds():
+                return
+            time.sleep(0.005)
+        raise AssertionError("it does not come to be")
+
+    return wait

@@ -101,7 +101,9 @@ def test_the_page_and_its_parts_are_served_from_here_alone(client: TestClient) -
     assert len(parts) >= 3
     for part in parts:
         assert client.get(f"/{part}").status_code == 200
-    assert "default-src 'self'" in page.headers["content-security-policy"]
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
     assert client.get("/static/nothing.js").status_code == 404
     assert client.get("/static/..%2f_app.py").status_code == 404
     assert client.get("/healthz").json() == {"status": "alive"}
