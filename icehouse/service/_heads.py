@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,11 +114,16 @@ class Heads:
             found.append(served.get(path) or near[0])
         return found
 
-    def refresh(self) -> list[str]:
-        """Take the place of heads that were fitted again, and return those that changed.
+    def refresh(self, make_ready: Callable[[str], None]) -> list[str]:
+        """Put heads that were fitted again in the place of the old ones, and return which.
 
         Until the new one is ready, and if it is damaged, the old one answers. One that is gone, as
         a kNN head goes with an image that it remembers, answers no more.
+
+        Parameters
+        ----------
+        make_ready : callable
+            Called with the encoder_id of a new one before it answers.
         """
         changed = []
         for task, name in self._wanted:
@@ -128,6 +133,7 @@ class Heads:
                 if old is not None and version_of(self._store, task, name) == old.version:
                     continue
                 new = Served.load(self._store, task, name)
+                make_ready(new.encoder_id)
             except (FileNotFoundError, LookupFailed):
                 if old is not None:
                     LOG.warning("head %s is gone", path)

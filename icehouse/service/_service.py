@@ -114,13 +114,13 @@ class Service:
         self.heads = Heads(store, self.options.heads)
         self.stations: dict[str, Station] = {}
         self._words: dict[str, TextEncoder] = {}
-        self._opening = threading.Lock()
+        self._opening, self._looking = threading.Lock(), threading.Lock()
         self._until = ExitStack()
-        wanted = [part for head in self.heads.every() for part in parts_of(head.encoder_id)]
+        wanted = [head.encoder_id for head in self.heads.every()]
         wanted += [choose_encoder(store, name) for name in self.options.encoders]
         if not wanted:
             wanted = [choose_encoder(store)]
-        for encoder_id in dict.fromkeys(wanted):
+        for encoder_id in wanted:
             self._open(encoder_id)
         if not any(station.on_gpu for station in self.stations.values()):
             self._until.enter_context(one_torch_thread())  # batches are side by side
@@ -132,11 +132,13 @@ class Service:
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._watcher.start()
 
-    def _open(self, encoder_id: str) -> None:
-        seen = self.metrics.batches_of(encoder_id)
-        station = Station(self.store, encoder_id, self.options.station, seen)
-        self.metrics.watch(encoder_id, lambda: station.waiting)
-        self.stations[encoder_id] = station
+    def _open(self, encoder_ids: str) -> None:
+        for encoder_id in parts_of(encoder_ids):
+            if encoder_id not in self.stations:
+                seen = self.metrics.batches_of(encoder_id)
+                station = Station(self.store, encoder_id, self.options.station, seen)
+                self.metrics.watch(encoder_id, station.count)
+                self.stations = {**self.stations, encoder_id: station}
 
     def close(self) -> None:
         """Finish what was accepted, and end all threads."""
@@ -253,17 +255,29 @@ class Service:
         return chosen, self._words[chosen].encode_text([text])
 
     def _watch(self) -> None:
+        said = ""
         while not self._end.wait(self.options.watch):
             try:
                 self.look()
-            except Exception:  # the store may be away for a while; what is at hand is served
-                LOG.exception("what has changed in the store could not be read")
+                said = ""
+            except Exception as error:  # it may be away for a while; what is at hand is served
+                if str(error) != said:
+                    LOG.exception("what has changed in the store could not be read")
+                said = str(error)
 
     def look(self) -> None:
-        """Take up what has changed in the store."""
-        for head in self.heads.refresh():
-            self.metrics.replaced(head)
-        self.library.refresh()
+        """Take up what has changed in the store.
+
+        Raises
+        ------
+        StoreError
+            It is not there, or cannot be read.
+        """
+        self.store.check_format()
+        with self._looking:
+            for head in self.heads.refresh(self._open):
+                self.metrics.replaced(head)
+            self.library.refresh()
 
 
 def _joined(by_encoder: dict[str, Encoded | BaseException]) -> Seen | IcehouseError:

@@ -203,9 +203,8 @@ class Station:
         self._wrong: str | None = None
         self._singing = threading.Lock()
 
-    @property
-    def waiting(self) -> int:
-        """Images that are waited for."""
+    def count(self) -> int:
+        """Return how many images are waited for."""
         return self._batcher.waiting
 
     def submit(self, images: Sequence[bytes]) -> list[Future[Encoded]]:
@@ -233,6 +232,8 @@ class Station:
         return self._batcher.trouble() or self._wrong
 
     def _sing(self, seconds: float) -> str | None:
+        if not self._store.features(self.encoder_id).exists:
+            return "the store is not there, or does not know this encoder any more"
         try:
             check_canary(self._store, _Voice(self.work, self._batcher, seconds))
         except ServiceBusy:

@@ -16,7 +16,14 @@ from threadpoolctl import threadpool_limits
 from icehouse.embedder import embed, list_source, one_torch_thread
 from icehouse.heads import FitOptions, fit_head
 from icehouse.review import QueueOptions, queue
-from icehouse.service import People, Service, listen, make_service
+from icehouse.service import (
+    People,
+    Service,
+    ServiceOptions,
+    StationOptions,
+    listen,
+    make_service,
+)
 from icehouse.store import Store
 
 Visit = Callable[..., TestClient]
@@ -80,7 +87,8 @@ def anybody(lasting: Service, visit: Visit) -> TestClient:
 @pytest.fixture
 def own(reviewed: Store) -> Iterator[Service]:
     """A service of a store of one's own, with queue 1."""
-    service = Service(reviewed)
+    # On torch, so that nothing is converted; and it looks at the store when it is told to.
+    service = Service(reviewed, ServiceOptions(station=StationOptions(engine="torch"), watch=0.05))
     yield service
     service.close()
 
