@@ -86,12 +86,14 @@ class People:
         """
         every, visitors = list(lines), list(tokens)
         if file is not None:
-            every += _lines(file)
-            if not every:
+            read = _lines(file)
+            every += read
+            if not read:
                 raise UsageError(f"{file} names nobody: NAME:ROLE:TOKEN, one in a line")
         if token_file is not None:
-            visitors += _lines(token_file)
-            if not visitors:
+            read = _lines(token_file)
+            visitors += read
+            if not read:
                 raise UsageError(f"{token_file} holds no token: one in a line")
         return cls([*every, *(f"{VISITOR}:{READER}:{token}" for token in visitors)])
 
