@@ -80,6 +80,12 @@ def add_knowledge(app: FastAPI, service: Service) -> None:
             ],
         )
 
+    _add_health(app, service)
+
+
+def _add_health(app: FastAPI, service: Service) -> None:
+    reader = [asks(READER)]
+
     @app.get("/readyz", dependencies=reader, responses={503: {"model": ReadyOut}})
     async def readyz(response: Response) -> ReadyOut:
         """Whether all encoders give the vectors that they should: their canary is encoded."""

@@ -88,7 +88,7 @@ def make_service(
     add_knowledge(app, service)
     add_pictures(app, lambda: service.library.images)
     add_review(app, desks, people)
-    add_pages(app, review="/review")
+    add_pages(app, predict="/", review="/review")
     return app
 
 

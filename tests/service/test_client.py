@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +105,15 @@ def test_nobody_there_is_an_error_too() -> None:
         pytest.raises(ServiceError, match="cannot be asked"),
     ):
         client.tasks()
+
+
+def test_python_of_the_documentation_runs(
+    lasting: Service, inside: Any, disc: bytes, tmp_path: Path, capsys: Any
+) -> None:
+    url = inside(make_service(lasting)).url
+    text = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "photo.jpg").write_bytes(disc)
+    with contextlib.chdir(tmp_path):
+        exec(compile(block.replace("http://127.0.0.1:8400", url), "serve.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("logistic ")
