@@ -21,7 +21,8 @@ from icehouse.service._models import (
     MatchOut,
     PredictedOut,
 )
-from icehouse.service._service import Seen, Service, Upload
+from icehouse.service._seen import Seen, Upload
+from icehouse.service._service import Service
 
 
 @dataclass(frozen=True)

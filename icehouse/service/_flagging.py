@@ -11,7 +11,8 @@ from typing import Any
 from icehouse.errors import UsageError
 from icehouse.review import Prediction
 from icehouse.service._heads import Served
-from icehouse.service._service import Seen, Service
+from icehouse.service._seen import Seen
+from icehouse.service._service import Service
 from icehouse.store import QueueItem, Queues, Sent, keep
 
 VISITORS = "visitors"

@@ -72,20 +72,28 @@ class Heads:
     ----------
     store : Store
     wanted : sequence of str
-        ``TASK/NAME`` each, the first of them for who asks for none; none: all that there are.
+        ``TASK/NAME`` each, the first of them for who asks for none; none: all that can be loaded,
+        those too that are fitted later.
 
     Raises
     ------
     UsageError
-        One is written otherwise, or there are none.
+        One is written otherwise.
     LookupFailed, HeadError
-        One cannot be loaded.
+        One that is wanted cannot be loaded.
     """
 
     def __init__(self, store: Store, wanted: Sequence[str] = ()) -> None:
         self._store = store
-        self._wanted = tuple(dict.fromkeys(_split(each) for each in wanted)) or _every(store)
-        self._served = {f"{t}/{n}": Served.load(store, t, n) for t, n in self._wanted}
+        self._wanted = tuple(dict.fromkeys(_split(each) for each in wanted))
+        self._served: dict[str, Served] = {}
+        for task, name in self._wanted or _every(store):
+            try:
+                self._served[f"{task}/{name}"] = Served.load(store, task, name)
+            except IcehouseError as error:
+                if self._wanted:
+                    raise
+                LOG.warning("head %s/%s is not served: %s", task, name, error)
 
     def every(self) -> list[Served]:
         """Return all, the one that answers who asks for none first."""
@@ -126,7 +134,8 @@ class Heads:
             Called with the encoder_id of a new one before it answers.
         """
         changed = []
-        for task, name in self._wanted:
+        known = tuple(_split(path) for path in self._served)
+        for task, name in dict.fromkeys([*known, *(self._wanted or _every(self._store))]):
             path = f"{task}/{name}"
             old = self._served.get(path)
             try:
@@ -143,9 +152,7 @@ class Heads:
             except IcehouseError as error:
                 LOG.warning("head %s cannot be loaded, the old one answers: %s", path, error)
                 continue
-            served = self._served | {path: new}
-            order = [f"{t}/{n}" for t, n in self._wanted]
-            self._served = {each: served[each] for each in order if each in served}
+            self._served = self._served | {path: new}
             changed.append(path)
         return changed
 

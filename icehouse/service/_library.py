@@ -67,20 +67,20 @@ class Library:
                 self._features[encoder_id] = self._read(encoder_id)
             return self._features[encoder_id]
 
-    def vector(self, encoder_id: str, image_id: bytes) -> Vectors:
-        """Return the vector of an image, shape (D,).
-
-        Raises
-        ------
-        LookupFailed
-            There is none.
-        """
+    def vectors(self, encoder_id: str, images: Sequence[bytes]) -> list[Vectors | LookupFailed]:
+        """Return the vectors of images, each of shape (D,), or why there is none."""
         features = self.features(encoder_id)
-        row = int(positions(ids_from_bytes([image_id]), features.ids)[0])
-        if row < 0:
-            self.images.place(image_id)  # the store may not know it at all
-            raise LookupFailed(f"image {image_id.hex()[:12]} has no vector of encoder {encoder_id}")
-        return features.vectors[row]
+        rows = positions(ids_from_bytes(images), features.ids)
+        found: list[Vectors | LookupFailed] = []
+        for image, row in zip(images, rows.tolist(), strict=True):
+            try:
+                self.images.place(image)
+            except LookupFailed as error:  # the store does not know it at all
+                found.append(error)
+                continue
+            words = f"image {image.hex()[:12]} has no vector of encoder {encoder_id}"
+            found.append(features.vectors[row] if row >= 0 else LookupFailed(words))
+        return found
 
     def labels(self, task: str) -> dict[bytes, LabelEvent]:
         """Return the labels in force; empty where there is no such task."""

@@ -39,7 +39,8 @@ from icehouse.service._models import (
     SearchOut,
 )
 from icehouse.service._people import READER, Person
-from icehouse.service._service import Seen, Service
+from icehouse.service._seen import Seen
+from icehouse.service._service import Service
 from icehouse.service._upload import (
     FLAG_BODY,
     IMAGES_BODY,

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from icehouse.embedder import (
-    ImageInfo,
     TextEncoder,
     choose_encoder,
     choose_text_encoder,
@@ -23,49 +23,20 @@ from icehouse.embedder import (
     quiet_pillow,
     reopen_text_encoder,
 )
-from icehouse.errors import IcehouseError, ImageError, LookupFailed, VectorError
+from icehouse.errors import IcehouseError, LookupFailed
 from icehouse.review import Prediction
 from icehouse.service._batcher import Batcher, BatchOptions
 from icehouse.service._heads import Asked, Heads, HeadWork, Served
 from icehouse.service._library import Library
 from icehouse.service._metrics import Metrics
+from icehouse.service._seen import Seen, Upload, joined
 from icehouse.service._station import Encoded, Station, StationOptions
 from icehouse.store import Store, parts_of
 
+REMOTE_WATCH = 15.0  # seconds between looks at a store at a URL
 LOG = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class Upload:
-    """An image that is asked about: its bytes, or its identity where the store has it."""
-
-    name: str | None = None
-    data: bytes | None = None
-    image_id: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Seen:
-    """An image with its vectors.
-
-    Attributes
-    ----------
-    image_id : bytes
-    info : ImageInfo or None
-        None for one of the store.
-    vectors : dict
-        By encoder_id, each (D,), as the store keeps them.
-    """
-
-    image_id: bytes
-    info: ImageInfo | None
-    vectors: dict[str, Vectors]
-
-    def vector(self, encoder_id: str) -> Vectors:
-        """Return the vector of an encoder, or of several side by side."""
-        return np.concatenate([self.vectors[part] for part in parts_of(encoder_id)])
 
 
 @dataclass(frozen=True)
@@ -192,15 +163,17 @@ class Service:
         """
         parts = list(dict.fromkeys(p for each in encoder_ids for p in parts_of(each)))
         data = [upload.data for upload in uploads if upload.data is not None]
+        ids = [upload.image_id for upload in uploads if upload.image_id is not None]
         encoded = await self._encode(data, parts)
+        known = iter(await asyncio.to_thread(self._known, ids, parts) if ids else ())
         sent = iter(range(len(data)))
         found: list[Seen | IcehouseError] = []
         for upload in uploads:
             if upload.data is None:
-                found.append(await asyncio.to_thread(self._known, upload, parts))
+                found.append(next(known))
                 continue
             row = next(sent)
-            found.append(_joined({part: encoded[part][row] for part in parts}))
+            found.append(joined({part: encoded[part][row] for part in parts}))
         return found
 
     async def _encode(
@@ -222,13 +195,19 @@ class Service:
                 for future in futures:
                     future.cancel()
 
-    def _known(self, upload: Upload, parts: Sequence[str]) -> Seen | IcehouseError:
-        assert upload.image_id is not None
-        try:
-            vectors = {part: self.library.vector(part, upload.image_id) for part in parts}
-        except LookupFailed as error:
-            return error
-        return Seen(upload.image_id, None, vectors)
+    def _known(self, ids: Sequence[bytes], parts: Sequence[str]) -> list[Seen | IcehouseError]:
+        found: list[Seen | IcehouseError] = []
+        columns = [self.library.vectors(part, ids) for part in parts]
+        for image, several in zip(ids, zip(*columns, strict=True), strict=True):
+            vectors = {}
+            for part, vector in zip(parts, several, strict=True):
+                if isinstance(vector, LookupFailed):
+                    found.append(vector)
+                    break
+                vectors[part] = vector
+            else:
+                found.append(Seen(image, None, vectors))
+        return found
 
     async def predict(self, served: Served, seen: Sequence[Seen]) -> list[Prediction]:
         """Return what a head says of images whose vectors are known."""
@@ -256,7 +235,9 @@ class Service:
 
     def _watch(self) -> None:
         said = ""
-        while not self._end.wait(self.options.watch):
+        near = isinstance(self.store.path, Path)
+        pause = self.options.watch if near else max(self.options.watch, REMOTE_WATCH)
+        while not self._end.wait(pause):
             try:
                 self.look()
                 said = ""
@@ -278,16 +259,3 @@ class Service:
             for head in self.heads.refresh(self._open):
                 self.metrics.replaced(head)
             self.library.refresh()
-
-
-def _joined(by_encoder: dict[str, Encoded | BaseException]) -> Seen | IcehouseError:
-    """Join what several encoders made of an image; what is not its own fault is raised."""
-    vectors: dict[str, Vectors] = {}
-    for part, encoded in by_encoder.items():
-        if isinstance(encoded, ImageError | VectorError):
-            return encoded
-        if isinstance(encoded, BaseException):
-            raise encoded
-        vectors[part] = encoded.vector
-        one = encoded
-    return Seen(one.image_id, one.info, vectors)

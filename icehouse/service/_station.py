@@ -38,6 +38,7 @@ MAX_SCANS = 100  # of a JPEG; each is as much work as a whole picture
 SCAN = b"\xff\xda"
 JPEG = b"\xff\xd8\xff"
 FRESH = 5.0  # seconds for which the canary is believed
+CANARY_SECONDS = 10.0
 EXPECTED = 10**6  # images that a server encodes: to find out which engine is faster is worth it
 
 NOTHING = ImageInfo("", 0, 0)
@@ -199,8 +200,8 @@ class Station:
         self.on_gpu = steady.on_gpu
         batches = BatchOptions(steady.workers, steady.at_once, options.limit, options.window)
         self._batcher = Batcher(self.work, f"encoder {encoder_id}", batches, seen)
-        self._sung = 0.0
-        self._wrong: str | None = None
+        self._sung = -FRESH
+        self._wrong: str | None = "its canary has not been heard yet"
         self._singing = threading.Lock()
 
     def count(self) -> int:
@@ -217,7 +218,7 @@ class Station:
         """
         return self._batcher.submit(images)
 
-    def trouble(self, seconds: float = 30.0) -> str | None:
+    def trouble(self, seconds: float = CANARY_SECONDS) -> str | None:
         """Say what is wrong, or None where its canary was heard some seconds ago, at most.
 
         The canary goes the way of all images, through the queue. A thread that has died is known
@@ -225,10 +226,12 @@ class Station:
         """
         if (wrong := self._batcher.trouble()) is not None:
             return wrong
-        with self._singing:
-            if time.monotonic() - self._sung > FRESH:
+        if time.monotonic() - self._sung > FRESH and self._singing.acquire(blocking=False):
+            try:
                 self._wrong = self._sing(seconds)
-                self._sung = time.monotonic() if self._wrong is None else 0.0
+                self._sung = time.monotonic() if self._wrong is None else -FRESH
+            finally:
+                self._singing.release()
         return self._batcher.trouble() or self._wrong
 
     def _sing(self, seconds: float) -> str | None:

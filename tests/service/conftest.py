@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import os
 import shutil
 import threading
 import time
@@ -26,6 +28,8 @@ from icehouse.service import (
 )
 from icehouse.store import Store
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+REQUIRED = "ICEHOUSE_REQUIRE_BROWSER"
 Visit = Callable[..., TestClient]
 
 
@@ -141,3 +145,29 @@ def until() -> Callable[[Callable[[], object]], None]:
         raise AssertionError("it does not come to be")
 
     return wait
+
+
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Any]:
+    """Chromium with no window, and after each test with no page."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
+    # Playwright's greenlets, were they found amid the parsing of a file, would confuse Python.
+    gc.collect()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Chromium, without a window."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        if os.environ.get(REQUIRED):
+            raise AssertionError(f"{REQUIRED} is set, and there is no {' or '.join(BROWSERS)}")
+        pytest.skip(f"no browser on this machine: {', '.join(BROWSERS)}")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as program:
+        words = ["--no-sandbox", "--disable-background-networking"]
+        chromium = program.chromium.launch(executable_path=found, args=words)
+        yield chromium
+        chromium.close()

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-MUTATIONS = int(os.environ.get("ICEHOUSE_MUTATIONS", "250"))
+MUTATIONS = int(os.environ.get("ICEHOUSE_MUTATIONS", "150"))
 OCTETS = {"Content-Type": "application/octet-stream"}
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 

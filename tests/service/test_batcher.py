@@ -105,6 +105,7 @@ def test_what_comes_while_a_batch_is_run_is_one_batch(make: Make, work: Squares)
     first = batcher.submit([1])
     until(lambda: work.batches)
     others = batcher.submit([2, 3, 4, 5, 6, 8])
+    until(lambda: len(batcher._ready) == 6)
     work.running.set()
     assert results([*first, *others]) == [1, 4, 9, 16, 25, 36, 64]
     assert work.batches == [[1], [2, 3, 4, 5, 6, 8]]

@@ -39,7 +39,8 @@ export class Desk {
     if (response.ok) return response.json();
     const said = await response.json().catch(() => ({}));
     const words = typeof said.detail === "string" ? said.detail : `the server answers ${response.status}`;
-    if (response.status >= 500 || KEPT.includes(response.status)) throw new Error(words);
+    if (response.status >= 500 || KEPT.includes(response.status))
+      throw Object.assign(new Error(words), { status: response.status });
     throw new Refused(words);
   }
 

@@ -2,7 +2,7 @@
 import { Desk, Refused } from "./desk.js";
 
 const $ = (id) => document.getElementById(id);
-const AT_ONCE = 4, TRIES = 6, NEIGHBOURS = 6;
+const AT_ONCE = 4, TRIES = 6, NEIGHBOURS = 6, STRANGER = [401, 403];
 const REASONS = {
   "near-threshold": "it is near the threshold", "low-probability": "no class is probable",
   "small-margin": "two classes are nearly alike", "high-entropy": "several classes are plausible",
@@ -19,14 +19,14 @@ function say(words) {
   $("message").hidden = !words;
 }
 
-const percent = (p) => (p >= 0.9995 || p < 0.0005 ? p.toFixed(0) : p.toFixed(3));
+const percent = (p) => `${(100 * p).toFixed(p >= 0.1 ? 0 : 1)} %`;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // Of what fails for a while, as a full queue does, it is asked again.
 async function ask(path, body) {
   for (let tried = 1; ; tried += 1) {
     try { return await desk.call(path, body); } catch (error) {
-      if (error instanceof Refused || tried === TRIES) throw error;
+      if (error instanceof Refused || STRANGER.includes(error.status) || tried === TRIES) throw error;
       await pause(500 * tried);
     }
   }
