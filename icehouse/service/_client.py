@@ -46,6 +46,7 @@ Image = Path | bytes | str
 
 Out = TypeVar("Out", bound=BaseModel)
 RAW = "application/octet-stream"
+CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
 
 class Client:
@@ -218,10 +219,16 @@ class Client:
         self, method: str, path: str, body: bytes | None = None, kind: str = RAW
     ) -> tuple[int, bytes, int]:
         headers = {"Content-Type": kind, **self._headers} if body is not None else self._headers
+        idle = self._connection.sock is not None
         try:
             self._connection.request(method, self._path + path, body, headers)
             response = self._connection.getresponse()
             data = response.read()
+        except CLOSED as error:
+            self._connection.close()
+            if idle:  # which the service has closed since the last time
+                return self._once(method, path, body, kind)
+            raise ServiceError(f"the service has hung up: {error!r}") from error
         except TimeoutError as error:
             self._connection.close()
             raise ServiceTimeout(f"the service does not answer in time: {error}") from error

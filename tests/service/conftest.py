@@ -147,9 +147,9 @@ def until() -> Callable[[Callable[[], object]], None]:
     return wait
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser(chromium: Any) -> Iterator[Any]:
-    """Chromium with no window, and after each test with no page."""
+    """Chromium without a window, and after the tests of a file without pages."""
     yield chromium
     for context in chromium.contexts:
         context.close()

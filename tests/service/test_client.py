@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,15 @@ def test_who_is_busy_is_asked_again(lasting: Service, inside: Any, disc: bytes) 
     assert busy.value.retry_after >= 1
     with Client(url, tries=4) as patient:
         assert patient.predict(disc)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_opened_again(
+    client: Client, disc: bytes
+) -> None:
+    first = client.predict(disc)
+    client._connection.sock.shutdown(socket.SHUT_RDWR)
+    assert client.predict(disc) == first
+    client.close()
 
 
 def test_nobody_there_is_an_error_too() -> None:

@@ -151,6 +151,13 @@ def test_several_heads_and_encoders_at_once(
             assert top == pytest.approx(expected.probabilities, abs=1e-4)
         said = client.post(f"/v1/embed?encoder={tiny[:6]}", content=disc, headers=PNG).json()
         assert said["encoder_id"] == tiny
+        features = reviewed.features(tiny).load()
+        stored = {i.tobytes().hex(): v for i, v in zip(features.ids, features.vectors, strict=True)}
+        forms = [("images", (file.name, file.read_bytes())) for file in pictures.rglob("*.png")]
+        for image in client.post(f"/v1/embed?encoder={tiny[:6]}", files=forms[:21]).json()[
+            "images"
+        ]:
+            assert image["vector"] == stored[image["image_id"]].astype(np.float64).tolist()
         assert set(client.get("/readyz").json()["encoders"].values()) == {"ready"}
         by_name = client.post(f"/v1/predict?{asked}", json={"image_ids": [image_id(disc).hex()]})
         assert len(by_name.json()["images"][0]["answers"]) == 3
