@@ -176,7 +176,7 @@ class Asked:
 class HeadWork:
     """Heads as the work of a batcher: one that many images wait for is asked once."""
 
-    full, most = 1, BATCH
+    full = most = BATCH  # all that wait are asked about together
 
     def prepare(self, given: Asked) -> Asked:
         """Return it as it is."""

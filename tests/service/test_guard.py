@@ -21,6 +21,7 @@ from icehouse.service._rate import Rate
 
 TOKEN = "visitor-0123456789abcdef"
 PNG = {"Content-Type": "image/png"}
+JSON = {"Content-Type": "application/json"}
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -210,6 +211,9 @@ def test_too_many_bytes_are_refused_said_or_not(lasting: Service, inside: Any) -
     assert connection.getresponse().status == 413
     connection.close()
     assert ask(server, "POST", "/v1/predict", PNG, bytes(10_000))[0] == 422
+    connection.request("POST", "/v1/review/next", parts(), JSON, encode_chunked=True)
+    assert connection.getresponse().status == 413  # FastAPI itself reads what is JSON
+    connection.close()
 
 
 def test_bytes_of_all_requests_together_have_a_limit(

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from icehouse.embedder import embed, list_source
-from icehouse.errors import EncoderError, NotAStore
+from icehouse.errors import EncoderError, HeadCorrupt, NotAStore, UsageError
 from icehouse.heads import FitOptions, fit_head
-from icehouse.service import Service, StationOptions, Terms, make_service
+from icehouse.service import Service, ServiceOptions, StationOptions, Terms, make_service
 from icehouse.service._station import EncoderWork, Station
 from icehouse.store import Store
 
@@ -234,6 +234,37 @@ def test_a_damaged_head_does_not_take_the_place_of_a_good_one(
     said = client.post("/v1/predict", content=disc, headers=PNG)
     assert (said.status_code, said.json()["error"]) == (404, "LookupFailed")
     assert client.get("/readyz").json()["heads"] == {}
+
+
+def test_heads_that_are_fitted_later_are_served_and_damaged_ones_are_not(
+    reviewed: Store, disc: bytes, visit: Any
+) -> None:
+    fit_head(reviewed, "knn", options=FitOptions(folds=3))
+    card = reviewed.path / "heads" / "shapes" / "knn" / "head.json"
+    whole = card.read_bytes()
+    card.write_bytes(b"{}")
+    with pytest.raises(HeadCorrupt, match=r"head\.json"):
+        Service(reviewed, ServiceOptions(heads=("shapes/knn",)))
+    service = Service(reviewed, ServiceOptions(watch=1000))
+    try:
+        client = visit(make_service(service))
+        assert list(client.get("/readyz").json()["heads"]) == ["shapes/logistic"]
+        card.write_bytes(whole)
+        fit_head(reviewed, "forest", options=FitOptions(folds=3))
+        service.look()
+        heads = ["shapes/logistic", "shapes/forest", "shapes/knn"]
+        assert list(client.get("/readyz").json()["heads"]) == heads
+        assert client.get("/v1/tasks").json()["default"] == "shapes/logistic"
+        said = client.post("/v1/predict?head=knn", content=disc, headers=PNG)
+        assert said.json()["images"][0]["answers"][0]["predicted"] == ["disc"]
+    finally:
+        service.close()
+
+
+@pytest.mark.parametrize("wanted", ["logistic", "/logistic", "shapes/", ""])
+def test_a_head_is_named_by_task_and_name(reviewed: Store, wanted: str) -> None:
+    with pytest.raises(UsageError, match="a head is TASK/NAME, got"):
+        Service(reviewed, ServiceOptions(heads=(wanted,)))
 
 
 def test_a_store_that_vanishes_is_said_and_what_is_at_hand_is_answered(
