@@ -12,6 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from icehouse.embedder import embed, list_source
+from icehouse.heads import FitOptions, fit_head
 from icehouse.service import Desk, Service, make_service
 from icehouse.store import Queues, Store, forget, fsck, image_id, plan_forget
 
@@ -153,3 +154,22 @@ def test_pictures_are_found_where_the_store_has_been_moved_to(
     desk = Desk(Store.open(tmp_path / "moved"), 1)
     assert desk.images.jpeg(bytes.fromhex(name), 160).startswith(b"\xff\xd8")
     (tmp_path / "moved").rename(own.store.path)
+
+
+def test_a_store_at_a_url_keeps_images_too(
+    bucket: tuple[str, Any], pictures: Path, tmp_path: Path, visit: Any
+) -> None:
+    labels = f"sqlite:///{tmp_path}/labels.sqlite"
+    store = Store.create(f"{bucket[0]}/flagged", labels)
+    embed(store, list_source(pictures), "descriptor", dataset="shapes")
+    fit_head(store, "knn", options=FitOptions(folds=3))
+    service = Service(store)
+    try:
+        client = visit(make_service(service))
+        name = flag(client, picture(1))["image_id"]
+        assert client.get(f"/v1/images/{name}/picture?size=160").status_code == 200
+        assert client.get("/v1/review").json()["strategy"] == "visitors"
+        assert client.get("/readyz").status_code == 200
+    finally:
+        service.close()
+    assert store.files.exists(f"kept/visitors/{name}.jpg")
