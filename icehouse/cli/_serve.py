@@ -88,5 +88,7 @@ def serve(
         scheme = "https" if settings.tls_cert else "http"
         address = f"{scheme}://{settings.host}:{listener.getsockname()[1]}/"
         echo(f"serving {settings.store} at {address}")
+        if not known.anybody:
+            echo(f"the page is opened by a token: {address}?token=TOKEN")
         echo("Ctrl-C ends it, after what was accepted is answered")
         run(service, listener, wire)

@@ -37,7 +37,6 @@ SAFE = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-NAMES_OF_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 READING = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/", "/review", "/healthz")
 """What needs no token: pages without anything of the store, and whether the process lives."""
@@ -131,7 +130,7 @@ class Guard:
         client = (scope.get("client") or ("",))[0]
         path: str = scope["path"]
         if self._people.anybody:
-            if _name(headers.get("host", "")) not in NAMES_OF_THIS_MACHINE:
+            if not is_loopback(_name(headers.get("host", ""))):
                 return refusal(400, "ask by a name of this machine, such as 127.0.0.1")
             if client and not is_loopback(client):
                 return refusal(401, "without tokens only this machine is answered")

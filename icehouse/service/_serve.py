@@ -11,6 +11,7 @@ from icehouse.errors import UsageError
 from icehouse.service._people import People, check_host
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 GRACE = 3  # seconds in which requests that are under way can end
@@ -72,8 +73,13 @@ def serve(app: FastAPI, listener: socket.socket, wire: Wire | None = None) -> No
     """Answer on a port until the process is told to end; what was accepted is answered first."""
     import uvicorn
 
-    wire = wire or Wire()
-    config = uvicorn.Config(
+    uvicorn.Server(_config(app, wire or Wire())).run(sockets=[listener])
+
+
+def _config(app: FastAPI, wire: Wire) -> uvicorn.Config:
+    import uvicorn
+
+    return uvicorn.Config(
         app,
         log_level="warning",
         server_header=False,
@@ -84,4 +90,3 @@ def serve(app: FastAPI, listener: socket.socket, wire: Wire | None = None) -> No
         ssl_certfile=wire.tls_cert,
         ssl_keyfile=wire.tls_key,
     )
-    uvicorn.Server(config).run(sockets=[listener])

@@ -23,9 +23,11 @@ from icehouse.service import (
     Service,
     ServiceOptions,
     StationOptions,
+    Wire,
     listen,
     make_service,
 )
+from icehouse.service._serve import _config
 from icehouse.store import Store
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -106,11 +108,19 @@ def disc(pictures: Path) -> bytes:
 class Inside:
     """An application that a thread of this process serves."""
 
-    def __init__(self, app: FastAPI, host: str = "127.0.0.1", people: People | None = None) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        host: str = "127.0.0.1",
+        people: People | None = None,
+        wire: Wire | None = None,
+    ) -> None:
         listener = listen(host, 0, people or People())
         self.host, self.port = host, int(listener.getsockname()[1])
         self.url = f"http://{host}:{self.port}"
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        config = _config(app, wire or Wire())
+        config.lifespan = "off"  # the service is of several tests
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listener],))
         self._thread.start()
 

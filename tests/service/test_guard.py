@@ -15,7 +15,7 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from icehouse.service import Limits, People, Service, Terms, make_service
+from icehouse.service import Limits, People, Service, Terms, Wire, make_service
 from icehouse.service._errors import without_paths
 from icehouse.service._rate import Rate
 
@@ -67,6 +67,17 @@ def ask(
         return response.status, response.read()
     finally:
         connection.close()
+
+
+def test_who_a_proxy_speaks_for_is_believed_only_where_that_was_said(
+    lasting: Service, inside: Any
+) -> None:
+    app = make_service(lasting)
+    far = {"X-Forwarded-For": "8.8.8.8", "X-Forwarded-Proto": "https"}
+    assert ask(inside(app), "GET", "/v1/tasks", far)[0] == 200
+    for trusted, status in (("127.0.0.1", 401), ("10.0.0.1", 200)):
+        server = inside(app, wire=Wire(trust_proxy=trusted))
+        assert ask(server, "GET", "/v1/tasks", far)[0] == status
 
 
 def test_a_token_in_the_address_opens_nothing(lasting: Service, visit: Any) -> None:
