@@ -131,13 +131,7 @@ class Service:
             No such encoder is served.
         """
         served = list(self.stations)
-        if name is None:
-            return served[0]
-        found = [each for each in served if each.startswith(name)]
-        if len(found) != 1:
-            these = ", ".join(served)
-            raise LookupFailed(f"no encoder {name[:80]!r} is served; these are: {these}")
-        return found[0]
+        return served[0] if name is None else _meant(name, served, "is served")
 
     def trouble(self) -> dict[str, str | None]:
         """Return what is wrong with each encoder and the heads, None for nothing."""
@@ -220,9 +214,13 @@ class Service:
 
         Raises
         ------
+        LookupFailed
+            No such encoder.
         UsageError
             No encoder of the store takes words.
         """
+        if encoder_id is not None:
+            encoder_id = _meant(encoder_id, self.store.encoder_ids(), "is in the store")
         chosen = choose_text_encoder(self.store, encoder_id)
         with self._opening:
             if chosen not in self._words:
@@ -259,3 +257,12 @@ class Service:
             for head in self.heads.refresh(self._open):
                 self.metrics.replaced(head)
             self.library.refresh()
+
+
+def _meant(name: str, among: Sequence[str], where: str) -> str:
+    """Return the encoder_id that begins so. What a request says is never taken for a path."""
+    found = [each for each in among if each == name] or [e for e in among if e.startswith(name)]
+    if len(found) != 1:
+        these = ", ".join(among)
+        raise LookupFailed(f"no encoder {name[:80]!r} {where}; these are: {these}")
+    return found[0]

@@ -206,6 +206,9 @@ def test_search_by_words_takes_an_encoder_that_knows_any(
     said = anybody.post("/v1/search", json={"text": "a disc"})
     assert said.status_code == 400
     assert "takes words" in said.json()["detail"]
+    for name in ("~nobody/x", "clip:local-dir:~nobody/x", "none"):
+        said = anybody.post("/v1/search", params={"encoder": name}, json={"text": "a disc"})
+        assert (said.status_code, said.json()["error"]) == (404, "LookupFailed")
     embed(store, list_source(pictures), f"clip:local-dir:{clip_folder}", dataset="shapes")
     service = Service(store, ON_TORCH)
     try:
