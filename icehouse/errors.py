@@ -27,6 +27,11 @@
     │   ├── MemberChanged        a head that an ensemble is made of is another now, or gone
     │   └── HeadCorrupt          its files are damaged
     ├── ExportError              a head or an encoder cannot be written as ONNX
+    ├── ServiceError             the service has no answer
+    │   ├── ServiceBusy          as much is waiting as may; again in some seconds
+    │   ├── ServiceDown          what would answer has failed, and is started anew
+    │   ├── ServiceTimeout       it would have taken longer than a request may
+    │   └── ServiceRefused       another answer than hoped for, as a client gets it
     └── Interrupted              stopped by the user; all that was done is kept
 
 A message says what was wrong, what was got, and what to do.
@@ -51,6 +56,11 @@ __all__ = [
     "MemberChanged",
     "MissingExtra",
     "NotAStore",
+    "ServiceBusy",
+    "ServiceDown",
+    "ServiceError",
+    "ServiceRefused",
+    "ServiceTimeout",
     "SettingError",
     "SourceError",
     "StoreCorrupt",
@@ -223,6 +233,52 @@ class HeadCorrupt(HeadError):
 
 class ExportError(IcehouseError):
     """A head or an encoder cannot be written as ONNX, or would answer otherwise there."""
+
+
+class ServiceError(IcehouseError):
+    """The service has no answer."""
+
+
+class ServiceBusy(ServiceError):
+    """As much is waiting as may.
+
+    Parameters
+    ----------
+    words : str
+    retry_after : int
+        Seconds after which it is worth to ask again.
+    """
+
+    def __init__(self, words: str, retry_after: int = 1) -> None:
+        super().__init__(words)
+        self.retry_after = retry_after
+
+
+class ServiceDown(ServiceError):
+    """What would answer has failed; it is started anew."""
+
+
+class ServiceTimeout(ServiceError):
+    """The answer would have taken longer than a request may."""
+
+
+class ServiceRefused(ServiceError):
+    """A service has answered something else than was hoped for.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    error : str
+        What kind it is, as the service calls it.
+    detail : str
+    """
+
+    def __init__(self, status: int, error: str, detail: str) -> None:
+        super().__init__(f"{error} ({status}): {detail}")
+        self.status = status
+        self.error = error
+        self.detail = detail
 
 
 class Interrupted(IcehouseError):

@@ -14,6 +14,7 @@ from icehouse.cli import _zero_shot
 from icehouse.cli import _simulate
 from icehouse.cli import _queue
 from icehouse.cli import _review
+from icehouse.cli import _serve
 from icehouse.cli import _look
 from icehouse.cli import _duplicates
 from icehouse.cli import _report

@@ -1,7 +1,8 @@
 """The embedder: images in, vectors out."""
 
+from ._canary import check_canary
 from ._choose import choose_encoder, find_request, reopen_encoder, spoken, usual_encoders
-from ._decode import MAX_PIXELS, ImageInfo, decode, probe
+from ._decode import MAX_PIXELS, ImageInfo, Pixels, decode, probe, quiet_pillow
 from ._device import best_device, best_precision
 from ._embed import EmbedOptions, embed
 from ._embed_stored import Completed, embed_stored
@@ -14,6 +15,7 @@ from ._pictures import MIN_COSINE, similarity
 from ._rehearse import Rehearsal, rehearse
 from ._report import EmbedReport, Failure, Speed
 from ._spec import EncoderSpec, PictureOptions, PreprocessSpec
+from ._steady import SteadyEncoder
 from ._text import TextEncoder, choose_text_encoder, reopen_text_encoder
 from ._threads import one_torch_thread
 from ._views import ViewOptions
@@ -70,14 +72,17 @@ __all__ = [
     "Origin",
     "Pairs",
     "PictureOptions",
+    "Pixels",
     "PreprocessSpec",
     "Rehearsal",
     "Selection",
     "Speed",
+    "SteadyEncoder",
     "TextEncoder",
     "ViewOptions",
     "best_device",
     "best_precision",
+    "check_canary",
     "choose_encoder",
     "choose_text_encoder",
     "clusters_of",
@@ -99,6 +104,7 @@ __all__ = [
     "open_encoder",
     "open_on",
     "probe",
+    "quiet_pillow",
     "read_again",
     "read_file",
     "rehearse",

@@ -40,7 +40,7 @@ def sing(encoder: Encoder) -> Song:
     return encoder.encode(np.stack([encoder.preprocess(picture) for picture in draw()]))
 
 
-def check(store: Store, encoder: Encoder) -> None:
+def check_canary(store: Store, encoder: Encoder) -> None:
     """Compare an encoder with what the store knows of it, or make it known.
 
     Raises
@@ -76,7 +76,7 @@ def check_folder(folder: Path, encoder: Encoder) -> None:
     Raises
     ------
     CanaryError
-        As in :func:`check`.
+        As in :func:`check_canary`.
     WeightsError
         The folder's canary is damaged.
     """

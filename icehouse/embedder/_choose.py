@@ -134,7 +134,7 @@ def reopen_encoder(store: Store, encoder_id: str, engine: str = "auto", images: 
             f"{encoder.spec.encoder_id}. Its weights or settings were replaced; bring back the "
             f"old ones, or embed again"
         )
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     return encoder
 
 

@@ -31,7 +31,7 @@ def meet(store: Store, encoder: Encoder, request: EncoderRequest) -> None:
         It computes something else than before.
     """
     store.make()
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     features = store.features(encoder.spec.encoder_id)
     store.files.sweep(features.folder)
     features.describe(_card(encoder, request))

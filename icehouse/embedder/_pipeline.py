@@ -21,19 +21,15 @@ from icehouse.embedder._augment import augment
 from icehouse.embedder._decode import Pixels, decode, probe
 from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._layout import enough
-from icehouse.embedder._memory import keep_freed_memory
 from icehouse.embedder._plan import error_row
+from icehouse.embedder._steady import SteadyEncoder
 from icehouse.embedder._threads import cores
 from icehouse.embedder._views import Coverage
 from icehouse.embedder.sources import Entry
-from icehouse.errors import EncoderError, ImageError
+from icehouse.errors import ImageError
 from icehouse.store import CatalogRow, image_id
 
-GPU_WORKERS = 16
-GPU_AT_ONCE = 2
-GPU_BATCH, CPU_BATCH = 256, 32
 RESULTS_WAITING = 4
-STABLE_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -139,19 +135,14 @@ class Pipeline:
         self._coverage = coverage
         self._recipe = recipe
         self._max_pixels = max_pixels
-        device = getattr(getattr(encoder, "device", None), "type", "cpu")
-        self.on_gpu = device != "cpu"
-        self.batch_size = batch_size or (GPU_BATCH if self.on_gpu else CPU_BATCH)
-        self.workers = workers or (GPU_WORKERS if self.on_gpu else cores())
+        self._steady = SteadyEncoder(encoder, batch_size)
+        self.on_gpu = self._steady.on_gpu
+        self.workers = workers or self._steady.workers
         # Work is measured in seconds of one worker; at most one worker a core decodes at a time.
         self.decoders = min(self.workers, cores())
-        self.encoders = self.decoders
-        if self.on_gpu:  # CUDA copies one batch while it encodes another
-            self.encoders = GPU_AT_ONCE if device == "cuda" else 1
+        self.encoders = self._steady.at_once if self.on_gpu else self.decoders
         self.engine = str(getattr(encoder, "engine", "torch"))
         self._elsewhere = self.on_gpu or self.engine != "torch"
-        if not self.on_gpu:
-            keep_freed_memory()
         self.decoding = StageTimes()
         self.encoding = StageTimes()
         self._waiting = iter(entries)
@@ -162,6 +153,11 @@ class Pipeline:
         self._working = 0
         self._threads: list[threading.Thread] = []
         self._results: queue.Queue[Outcome | BaseException | None] = queue.Queue(RESULTS_WAITING)
+
+    @property
+    def batch_size(self) -> int:
+        """How many images are encoded at once, as far as memory was found for them."""
+        return self._steady.batch_size
 
     def stop(self) -> None:
         """Let the workers finish the batch that they are at, and no more."""
@@ -208,30 +204,13 @@ class Pipeline:
                     break
                 with self._gpu:
                     started = self._clock()
-                    vectors = self._encode(batch.pixels)
+                    vectors = self._steady.encode(batch.pixels)
                     self.encoding.add(self._clock() - started, len(batch.pixels))
                 self._results.put(Outcome(batch.rows, vectors, batch.ids, batch.views))
         except BaseException as error:
             self._results.put(error)
         finally:
             self._results.put(None)
-
-    def _encode(self, pixels: list[Pixels]) -> npt.NDArray[np.float32]:
-        """Encode a batch; one for which there is no memory is halved, and so are those after it."""
-        # Libraries multiply a few rows by another kernel than many, and round otherwise. From
-        # sixteen images on vectors were seen to be the same bit by bit, so that a run which was
-        # cut in pieces ends as one which was not.
-        size = max(len(pixels), min(STABLE_BATCH, self.batch_size))
-        batch = np.stack([*pixels, *[pixels[-1]] * (size - len(pixels))])
-        try:
-            return self._encoder.encode(batch)[: len(pixels)]
-        except MemoryError as error:
-            if size == 1:
-                raise EncoderError(f"there is no memory for even one image: {error}") from error
-        half = size // 2
-        self.batch_size = min(self.batch_size, half)
-        parts = [self._encode(pixels[i : i + half]) for i in range(0, len(pixels), half)]
-        return np.concatenate(parts)
 
     def _fill_batch(self) -> _Batch:
         batch = _Batch()

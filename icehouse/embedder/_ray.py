@@ -19,16 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from icehouse.embedder._canary import sing
 from icehouse.embedder._encoder import Encoder, EncoderRequest
-from icehouse.embedder._pipeline import (
-    CPU_BATCH,
-    GPU_BATCH,
-    GPU_WORKERS,
-    STABLE_BATCH,
-    Outcome,
-    StageTimes,
-)
+from icehouse.embedder._pipeline import Outcome, StageTimes
 from icehouse.embedder._plan import error_row
 from icehouse.embedder._ray_cluster import Shape, connected, shape
+from icehouse.embedder._steady import CPU_BATCH, GPU_BATCH, GPU_WORKERS, STABLE_BATCH
 from icehouse.embedder._views import Coverage
 from icehouse.embedder.sources import Entry
 from icehouse.errors import EncoderError, ImageErrorKind

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from icehouse.embedder._hub import reachable
-from icehouse.embedder._pipeline import GPU_WORKERS
+from icehouse.embedder._steady import GPU_WORKERS
 from icehouse.embedder._threads import cores
 from icehouse.errors import MissingExtra, UsageError
 

@@ -8,7 +8,7 @@ from ._compare import Comparison, Contender, compare
 from ._conformal import Conformal
 from ._curves import Curves, load_curves
 from ._data import LabelledSet, choose_task, datasets_of, load_labelled, loose_datasets
-from ._familiarity import Familiarity, distances
+from ._familiarity import Familiarity, distances, distances_to_units
 from ._fit import fit_head
 from ._fit_options import FitOptions
 from ._folds import OutOfFold, out_of_fold
@@ -66,6 +66,7 @@ __all__ = [
     "datasets_of",
     "diff_runs",
     "distances",
+    "distances_to_units",
     "export_head",
     "find_run",
     "fit_calibration",

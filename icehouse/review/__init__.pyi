@@ -6,7 +6,7 @@ from ._honest import honest_proba
 from ._issue_records import LabelIssue, LabelIssueReport
 from ._label_issues import label_issues
 from ._neighbours import Neighbour, neighbours
-from ._predict import Prediction, predict_dataset, predict_files
+from ._predict import Prediction, Predictor, predict_dataset, predict_files
 from ._prompts import parse_captions, read_prompts, read_templates
 from ._query import Found, vectors_of
 from ._queue import NewQueue, QueueOptions, Ranked, queue, rank
@@ -54,6 +54,7 @@ __all__ = [
     "NewQueue",
     "Pair",
     "Prediction",
+    "Predictor",
     "QueueOptions",
     "QueueState",
     "Ranked",

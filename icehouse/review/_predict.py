@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from icehouse.errors import UsageError
 from icehouse.heads import StoredHead
-from icehouse.review._beyond import sets_of, unfamiliar
+from icehouse.review._beyond import Ground, sets_of
 from icehouse.review._query import vectors_of
 from icehouse.review._reasons import FlagSettings, uncertainty
 from icehouse.store import FeatureMatrix, Store, ids_from_arrow, positions
@@ -36,6 +37,9 @@ class Prediction:
     possible : tuple of str or None
         The set of classes that holds the right one as often as was asked, the most probable
         first; None where no coverage was asked, or an answer was refused.
+    unfamiliarity : float or None
+        Share of the training images that lie nearer to the others than this one does to them; 0
+        for a training image. None where nobody knows.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Prediction:
     reasons: dict[str, float]
     error: str | None = None
     possible: tuple[str, ...] | None = None
+    unfamiliarity: float | None = None
 
 
 def predict_files(
@@ -78,7 +83,7 @@ def predict_files(
     """
     found = vectors_of(store, stored.card.encoder_id, paths)
     names = [str(path) for path in found.paths]
-    predicted = _predict(store, stored, found.features, names, settings, refuse)
+    predicted = Predictor(store, stored, settings).predict(found.features, names, refuse=refuse)
     made = dict(zip(names, predicted, strict=True))
     wrong = {
         str(path): Prediction(str(path), "", (), {}, {}, str(error))
@@ -108,44 +113,79 @@ def predict_dataset(
     names = [key for key, at in zip(rows["key"].to_pylist(), where, strict=True) if at >= 0]
     where = where[where >= 0]
     chosen = FeatureMatrix(features.encoder_id, features.ids[where], features.vectors[where])
-    return _predict(store, stored, chosen, names, settings, refuse)
+    return Predictor(store, stored, settings).predict(chosen, names, refuse=refuse)
 
 
-def _predict(
-    store: Store,
-    stored: StoredHead,
-    features: FeatureMatrix,
-    names: Sequence[str],
-    settings: FlagSettings | None,
-    refuse: bool,
-) -> list[Prediction]:
-    far = unfamiliar(store, stored, features)
-    if refuse and far is None and len(features):
-        raise UsageError(
-            f"it is not known how far images lay from each other that head {stored.card.name!r} "
-            f"was trained on, or they are gone. Fit it again: {stored.card.command}"
-        )
-    if not len(features):
-        return []
-    settings = settings or FlagSettings()
-    proba, multi_label = stored.predict_proba(features), stored.head.multi_label_
-    inside, reasons = sets_of(stored, proba, settings)
-    reasons += uncertainty(proba, stored.threshold, settings, multi_label=multi_label)
-    reasons += [far] if far else []
-    answers = stored.answers(proba)
-    refused = far.counts if refuse and far else np.zeros(len(proba), np.bool_)
-    classes = stored.card.classes
-    order = np.argsort(-proba, axis=1, kind="stable")
-    return [
-        Prediction(
-            name=name,
-            image_id=features.ids[row].tobytes().hex(),
-            predicted=() if refused[row] else answers[row],
-            probabilities={classes[i]: float(proba[row, i]) for i in order[row]},
-            reasons={r.name: float(r.strength[row]) for r in reasons if r.counts[row]},
-            possible=None
-            if inside is None or refused[row]
-            else tuple(classes[i] for i in order[row] if inside[row, i]),
-        )
-        for row, name in enumerate(names)
-    ]
+class Predictor:
+    """A head that is asked again and again: what it was trained on is read once.
+
+    Parameters
+    ----------
+    store : Store
+    stored : StoredHead
+    settings : FlagSettings, optional
+    """
+
+    def __init__(
+        self, store: Store, stored: StoredHead, settings: FlagSettings | None = None
+    ) -> None:
+        self.stored = stored
+        self._store = store
+        self._settings = settings or FlagSettings()
+
+    @cached_property
+    def _ground(self) -> Ground | None:
+        return Ground.of(self._store, self.stored)
+
+    def predict(
+        self, features: FeatureMatrix, names: Sequence[str], *, refuse: bool = False
+    ) -> list[Prediction]:
+        """Predict images by their features.
+
+        Parameters
+        ----------
+        features : FeatureMatrix
+            Of the head's encoder.
+        names : sequence of str
+            What each is called.
+        refuse : bool
+            Give no answer and no set for images that are unfamiliar.
+
+        Raises
+        ------
+        UsageError
+            What is asked for takes more than an earlier version kept of the head.
+        """
+        if not len(features):
+            return []
+        stored = self.stored
+        far = self._ground.unfamiliar(features) if self._ground else None
+        if refuse and far is None:
+            raise UsageError(
+                f"it is not known how far images lay from each other that head "
+                f"{stored.card.name!r} was trained on, or they are gone. Fit it again: "
+                f"{stored.card.command}"
+            )
+        proba = stored.predict_proba(features)
+        inside, reasons = sets_of(stored, proba, self._settings)
+        multi_label = stored.head.multi_label_
+        reasons += uncertainty(proba, stored.threshold, self._settings, multi_label=multi_label)
+        reasons += [far] if far else []
+        answers = stored.answers(proba)
+        refused = far.counts if refuse and far else np.zeros(len(proba), np.bool_)
+        classes = stored.card.classes
+        order = np.argsort(-proba, axis=1, kind="stable")
+        return [
+            Prediction(
+                name=name,
+                image_id=features.ids[row].tobytes().hex(),
+                predicted=() if refused[row] else answers[row],
+                probabilities={classes[i]: float(proba[row, i]) for i in order[row]},
+                reasons={r.name: float(r.strength[row]) for r in reasons if r.counts[row]},
+                possible=None
+                if inside is None or refused[row]
+                else tuple(classes[i] for i in order[row] if inside[row, i]),
+                unfamiliarity=None if far is None else float(far.strength[row]),
+            )
+            for row, name in enumerate(names)
+        ]

@@ -1,4 +1,4 @@
-"""The service: pages and an HTTP interface for people who review."""
+"""The service: images are asked about over HTTP, and people review on pages."""
 
 from importlib.util import find_spec
 

@@ -60,6 +60,8 @@ class Desk:
     number : int
         Of the queue.
     options : DeskOptions, optional
+    images : Images, optional
+        Where somebody has opened them already.
 
     Raises
     ------
@@ -67,13 +69,19 @@ class Desk:
         No such queue.
     """
 
-    def __init__(self, store: Store, number: int, options: DeskOptions | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        number: int,
+        options: DeskOptions | None = None,
+        images: Images | None = None,
+    ) -> None:
         self.store = store
         self.options = options or DeskOptions()
         self.queues = Queues(store.labels)
         self.queue = self.queues.queue(number)
         self.task = store.labels.task(self.queue.task)
-        self.images = Images(store)
+        self.images = images or Images(store)
         self.refit = Refit()
         self._labels = LabelState(store.labels, self.task.name)
         self._lock = threading.Lock()
@@ -105,6 +113,8 @@ class Desk:
         What was forgotten meanwhile is passed over.
         """
         given = self.queues.lease(self.queue.id, reviewer, count, self.options.lease_seconds)
+        if any(item.image_id not in self.images for item in given):
+            self.images.refresh()  # somebody has sent it meanwhile
         labels = self._labels.in_force()
         return [self._card(item, labels) for item in given if item.image_id in self.images]
 

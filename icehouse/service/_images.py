@@ -11,7 +11,7 @@ from PIL import Image
 from icehouse.embedder import decode
 from icehouse.errors import LookupFailed
 from icehouse.report import look_again
-from icehouse.store import Place, Store
+from icehouse.store import Place, Store, read_kept
 
 SIZES = (160, 320, 640, 1280)
 KEPT_BYTES = 256 * 2**20
@@ -72,7 +72,8 @@ class Images:
                 return self._kept[key]
         place = self.place(image_id)
         path = str(place.path) if place.path else None
-        data = _small(look_again(path, place.source, place.key), size)
+        kept = read_kept(self._store, place)
+        data = _small(kept or look_again(path, place.source, place.key), size)
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = data

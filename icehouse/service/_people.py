@@ -15,6 +15,7 @@ from icehouse.errors import UsageError
 READER, REVIEWER, OWNER = ROLES = ("reader", "reviewer", "owner")
 SHORTEST = 16  # characters of a token: long enough that nobody guesses it
 NAME_LENGTH = 64
+VISITOR = "visitor"
 
 
 @dataclass(frozen=True)
@@ -60,25 +61,41 @@ class People:
             self._known[digest] = Person(name, role)
 
     @classmethod
-    def of(cls, lines: Iterable[str], file: Path | None = None) -> People:
+    def of(
+        cls,
+        lines: Iterable[str],
+        file: Path | None = None,
+        tokens: Iterable[str] = (),
+        token_file: Path | None = None,
+    ) -> People:
         """Return the people of lines and of a file of lines; empty ones and # are passed over.
+
+        Parameters
+        ----------
+        lines : iterable of str
+        file : Path, optional
+        tokens : iterable of str
+            Of visitors, who are readers without a name.
+        token_file : Path, optional
+            The same, one in a line.
 
         Raises
         ------
         UsageError
-            The file cannot be read, or a line is no person.
+            A file cannot be read, or a line is no person.
         """
-        every = list(lines)
+        every, visitors = list(lines), list(tokens)
         if file is not None:
-            try:
-                text = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise UsageError(f"{file} cannot be read: {error}") from error
-            read = [line.strip() for line in text.splitlines()]
-            every += [line for line in read if line and not line.startswith("#")]
-            if not every:
+            read = _lines(file)
+            every += read
+            if not read:
                 raise UsageError(f"{file} names nobody: NAME:ROLE:TOKEN, one in a line")
-        return cls(every)
+        if token_file is not None:
+            read = _lines(token_file)
+            visitors += read
+            if not read:
+                raise UsageError(f"{token_file} holds no token: one in a line")
+        return cls([*every, *(f"{VISITOR}:{READER}:{token}" for token in visitors)])
 
     @property
     def anybody(self) -> bool:
@@ -95,6 +112,15 @@ class People:
             if hmac.compare_digest(known, digest):
                 return person
         return None
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from error
+    read = [line.strip() for line in text.splitlines()]
+    return [line for line in read if line and not line.startswith("#")]
 
 
 def check_host(host: str, people: People) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icehouse.errors import UsageError
 from icehouse.service._people import People, check_host
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 GRACE = 3  # seconds in which requests that are under way can end
+HEADERS = 16 * 2**10  # bytes
 
 
 def listen(host: str, port: int, people: People) -> socket.socket:
@@ -37,9 +41,52 @@ def listen(host: str, port: int, people: People) -> socket.socket:
     return listener
 
 
-def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Answer on a port until the process is told to end."""
+@dataclass(frozen=True)
+class Wire:
+    """How a server speaks.
+
+    Attributes
+    ----------
+    tls_cert, tls_key : Path or None
+        Files in PEM; without them nothing is encrypted.
+    trust_proxy : str or None
+        Addresses, with commas between, of proxies whose ``X-Forwarded-For`` and ``-Proto`` are
+        believed.
+    grace : int
+        Seconds in which requests that are under way can end.
+    """
+
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    trust_proxy: str | None = None
+    grace: int = GRACE
+
+    def __post_init__(self) -> None:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise UsageError("TLS takes both a certificate and its key")
+        for file in (self.tls_cert, self.tls_key):
+            if file is not None and not file.is_file():
+                raise UsageError(f"there is no file {file}")
+
+
+def serve(app: FastAPI, listener: socket.socket, wire: Wire | None = None) -> None:
+    """Answer on a port until the process is told to end; what was accepted is answered first."""
     import uvicorn
 
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE)
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(_config(app, wire or Wire())).run(sockets=[listener])
+
+
+def _config(app: FastAPI, wire: Wire) -> uvicorn.Config:
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=wire.grace,
+        h11_max_incomplete_event_size=HEADERS,
+        proxy_headers=wire.trust_proxy is not None,
+        forwarded_allow_ips=wire.trust_proxy,
+        ssl_certfile=wire.tls_cert,
+        ssl_keyfile=wire.tls_key,
+    )

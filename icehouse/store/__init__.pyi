@@ -15,6 +15,7 @@ from ._ids import (
     positions,
 )
 from ._joint_features import parts_of
+from ._kept import Sent, keep, read_kept
 from ._label_events import LabelEvent, Task, in_force_of
 from ._label_state import LabelState
 from ._labels import LabelLog
@@ -56,6 +57,7 @@ __all__ = [
     "RangeFile",
     "Recorded",
     "Review",
+    "Sent",
     "Signed",
     "Store",
     "Task",
@@ -69,11 +71,13 @@ __all__ = [
     "ids_to_arrow",
     "image_id",
     "in_force_of",
+    "keep",
     "merge_labels",
     "nearest",
     "parts_of",
     "plan_forget",
     "positions",
+    "read_kept",
     "read_reviews",
     "record_claims",
     "seal_of",

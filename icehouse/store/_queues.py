@@ -18,11 +18,11 @@ from icehouse.store._answers import record, take_back
 from icehouse.store._label_events import labels_of
 from icehouse.store._label_tables import EVENTS
 from icehouse.store._labels import LabelLog
+from icehouse.store._queue_items import put_first, withdraw
 from icehouse.store._queue_records import Answer, Given, Queue, QueueItem, Recorded
 from icehouse.store._queue_tables import ANSWERS, ITEMS, LEASES, QUEUE_METADATA, QUEUES, REVIEWS
 
 LEASE_SECONDS = 300.0
-SOME = 1000  # images that one statement names
 
 
 class Queues:
@@ -115,16 +115,22 @@ class Queues:
 
     def withdraw(self, images: Sequence[bytes]) -> None:
         """Ask nobody any more about images, in any queue; what was answered of them stays."""
-        answered = sa.exists().where(
-            ANSWERS.c.queue == ITEMS.c.queue, ANSWERS.c.image_id == ITEMS.c.image_id
-        )
         with self._database.write() as db:
-            for first in range(0, len(images), SOME):
-                some = images[first : first + SOME]
-                db.execute(sa.delete(LEASES).where(LEASES.c.image_id.in_(some)))
-                these = ITEMS.c.image_id.in_(some)
-                db.execute(sa.delete(ITEMS).where(these, ~answered))
-                db.execute(sa.update(ITEMS).where(these).values(lacks=0))
+            withdraw(db, images)
+
+    def put_first(self, number: int, item: QueueItem) -> bool:
+        """Let an image be the next that is asked about, and stay whatever is ranked anew.
+
+        Of one that is asked about already, what is said of it is added to its ``why``.
+
+        Returns
+        -------
+        bool
+            False where all that are to answer have done so: then it takes another queue.
+        """
+        self.queue(number)
+        with self._database.write() as db:
+            return put_first(db, number, item)
 
     def lease(
         self, number: int, reviewer: str, count: int, seconds: float = LEASE_SECONDS

@@ -104,7 +104,7 @@ def test_the_pictures_differ_in_every_respect() -> None:
 
 
 def test_it_is_written_at_the_first_meeting(store: Store, encoder: Encoder) -> None:
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     vectors = np.load(store.files.path(stored(store, encoder)), allow_pickle=False)
     assert vectors.shape == (8, encoder.spec.dim)
     assert vectors.dtype == np.float32
@@ -112,47 +112,47 @@ def test_it_is_written_at_the_first_meeting(store: Store, encoder: Encoder) -> N
 
 
 def test_it_is_written_once_and_only_read_after(store: Store, encoder: Encoder) -> None:
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     path = store.files.path(stored(store, encoder))
     first = path.stat()
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     assert path.stat().st_ino == first.st_ino
     assert path.stat().st_mtime_ns == first.st_mtime_ns
 
 
 def test_two_encoders_have_two_canaries(store: Store, opened: Callable[[str], Encoder]) -> None:
     for which in ("descriptor", "clip-folder"):
-        _canary.check(store, opened(which))
+        _canary.check_canary(store, opened(which))
     assert store.files.path(stored(store, opened("descriptor"))).is_file()
     assert store.files.path(stored(store, opened("clip-folder"))).is_file()
 
 
 def test_bgr_for_rgb_is_refused(store: Store, encoder: Encoder) -> None:
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     with pytest.raises(CanaryError, match="does not give the vectors"):
-        _canary.check(store, Altered(encoder, change=lambda pixels: pixels[:, :, ::-1]))
+        _canary.check_canary(store, Altered(encoder, change=lambda pixels: pixels[:, :, ::-1]))
 
 
 def test_another_resize_is_refused(store: Store, encoder: Encoder) -> None:
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     layout = encoder.spec.preprocess
     for resize in {"shortest", "squash", "longest"} - {layout.resize}:
         with pytest.raises(CanaryError, match="does not give the vectors"):
-            _canary.check(store, Altered(encoder, replace(layout, resize=resize)))
+            _canary.check_canary(store, Altered(encoder, replace(layout, resize=resize)))
 
 
 def test_another_crop_is_refused(store: Store, encoder: Encoder) -> None:
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     height, width = encoder.spec.preprocess.resize_to
     layout = replace(encoder.spec.preprocess, resize_to=(height * 5 // 4, width * 5 // 4))
     with pytest.raises(CanaryError, match="does not give the vectors"):
-        _canary.check(store, Altered(encoder, layout))
+        _canary.check_canary(store, Altered(encoder, layout))
 
 
 def test_another_mean_is_refused(store: Store, encoder: Encoder) -> None:
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     with pytest.raises(CanaryError, match="does not give the vectors"):
-        _canary.check(store, Altered(encoder, change=lambda pixels: pixels // 2 + 100))
+        _canary.check_canary(store, Altered(encoder, change=lambda pixels: pixels // 2 + 100))
 
 
 def test_a_resize_without_a_filter_is_refused(store: Store, encoder: Encoder) -> None:
@@ -162,40 +162,40 @@ def test_a_resize_without_a_filter_is_refused(store: Store, encoder: Encoder) ->
             picture = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
             return np.array(picture)
 
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     with pytest.raises(CanaryError, match="does not give the vectors"):
-        _canary.check(store, Nearest(encoder))
+        _canary.check_canary(store, Nearest(encoder))
 
 
 def test_another_interpolation_is_refused(store: Store, opened: Callable[[str], Encoder]) -> None:
     encoder = opened("timm-folder")
-    _canary.check(store, encoder)
+    _canary.check_canary(store, encoder)
     layout = replace(encoder.spec.preprocess, interpolation="bilinear")
     with pytest.raises(CanaryError, match="does not give the vectors"):
-        _canary.check(store, Altered(encoder, layout))
+        _canary.check_canary(store, Altered(encoder, layout))
 
 
 def test_a_small_difference_of_arithmetic_is_let_pass(store: Store) -> None:
-    _canary.check(store, Tiles())
-    _canary.check(store, Tiles(error=0.05))
+    _canary.check_canary(store, Tiles())
+    _canary.check_canary(store, Tiles(error=0.05))
     with pytest.raises(CanaryError, match="does not give the vectors"):
-        _canary.check(store, Tiles(error=-60.0))
+        _canary.check_canary(store, Tiles(error=-60.0))
 
 
 def test_vectors_that_are_not_numbers_are_refused(store: Store) -> None:
-    _canary.check(store, Tiles())
+    _canary.check_canary(store, Tiles())
     with pytest.raises(CanaryError, match="does not give the vectors"):
-        _canary.check(store, Tiles(error=np.nan))
+        _canary.check_canary(store, Tiles(error=np.nan))
 
 
 def test_one_picture_of_eight_is_enough_to_refuse(store: Store) -> None:
-    _canary.check(store, Tiles())
+    _canary.check_canary(store, Tiles())
     path = store.files.path(stored(store, Tiles()))
     known = np.load(path)
     known[3] = -known[3]
     np.save(path, known)
     with pytest.raises(CanaryError, match=r"their cosine falls to -1\.0000"):
-        _canary.check(store, Tiles())
+        _canary.check_canary(store, Tiles())
 
 
 def test_a_changed_canary_stops_embedding_before_anything_is_written(
@@ -235,19 +235,19 @@ def test_a_lost_canary_is_written_again(embedded: Store) -> None:
 
 @pytest.mark.parametrize("damage", ["nothing", "half", "text"])
 def test_a_damaged_canary_is_a_corrupt_store(store: Store, damage: str) -> None:
-    _canary.check(store, Tiles())
+    _canary.check_canary(store, Tiles())
     path = store.files.path(stored(store, Tiles()))
     data = path.read_bytes()
     path.write_bytes({"nothing": b"", "half": data[: len(data) // 2], "text": b"hello"}[damage])
     with pytest.raises(StoreCorrupt, match=r"canary\.npy is damaged"):
-        _canary.check(store, Tiles())
+        _canary.check_canary(store, Tiles())
 
 
 def test_a_canary_of_another_shape_is_a_corrupt_store(store: Store) -> None:
-    _canary.check(store, Tiles())
+    _canary.check_canary(store, Tiles())
     np.save(store.files.path(stored(store, Tiles())), np.ones((8, 5), np.float32))
     with pytest.raises(StoreCorrupt, match="damaged"):
-        _canary.check(store, Tiles())
+        _canary.check_canary(store, Tiles())
 
 
 def test_similarity_is_the_cosine_of_rows() -> None:
@@ -272,8 +272,8 @@ def test_a_second_load_passes_in_either_precision(
     store: Store, clip_folder: Path, precision: str
 ) -> None:
     request = EncoderRequest(f"clip:local-dir:{clip_folder}", precision)
-    _canary.check(store, open_encoder(request))
-    _canary.check(store, open_encoder(request))
+    _canary.check_canary(store, open_encoder(request))
+    _canary.check_canary(store, open_encoder(request))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -289,10 +289,10 @@ def test_the_wrong_activation_is_refused(
     from torch import nn
 
     name = EncoderRequest(f"clip:local-dir:{clip_folder}", precision)
-    _canary.check(store, open_encoder(name))
+    _canary.check_canary(store, open_encoder(name))
     monkeypatch.setattr(open_clip.model.nn, "GELU", QuickGELU)
     other = open_encoder(name)
     monkeypatch.setattr(open_clip.model.nn, "GELU", nn.GELU)
     assert any(isinstance(part, QuickGELU) for part in other.module.modules())
     with pytest.raises(CanaryError, match="does not give the vectors"):
-        _canary.check(store, other)
+        _canary.check_canary(store, other)

@@ -26,13 +26,13 @@ from icehouse.embedder import (
 )
 from icehouse.embedder._pipeline import (
     RESULTS_WAITING,
-    STABLE_BATCH,
     Outcome,
     Pipeline,
     StageTimes,
     cores,
 )
 from icehouse.embedder._preprocess import preprocess
+from icehouse.embedder._steady import STABLE_BATCH
 from icehouse.embedder._views import Coverage
 from icehouse.errors import EncoderError, ImageError, ImageErrorKind, UsageError
 from icehouse.store import image_id

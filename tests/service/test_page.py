@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,24 +22,6 @@ from icehouse.store import Queues, Store
 from icehouse.store._queue_tables import ITEMS
 
 TASK = "shapes"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-REQUIRED = "ICEHOUSE_REQUIRE_BROWSER"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium, without a window."""
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        if os.environ.get(REQUIRED):
-            raise AssertionError(f"{REQUIRED} is set, and there is no {' or '.join(BROWSERS)}")
-        pytest.skip(f"no browser on this machine: {', '.join(BROWSERS)}")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as program:
-        words = ["--no-sandbox", "--disable-background-networking"]
-        chromium = program.chromium.launch(executable_path=found, args=words)
-        yield chromium
-        chromium.close()
 
 
 class Inside:

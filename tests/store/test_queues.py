@@ -363,3 +363,26 @@ def test_where_things_stand_follows_from_the_logs_alone(steps, tmp_path_factory)
     }
     labels = {image: (what,) for _, image, what in said if what in ("cat", "dog")}
     assert LabelLog(log.database.url).present("animal") == labels
+
+
+# What is urgent.
+
+
+def test_what_is_put_first_is_given_next_and_stays_first(queues: Queues, queue: int) -> None:
+    for image in (D, B):  # one that is new, and one that is there
+        assert queues.put_first(queue, QueueItem(image, 0.3, {"reason": "wrong", "said": [1]}))
+    assert [item.image_id for item in queues.items(queue)] == [B, D, A, C]
+    assert queues.put_first(queue, QueueItem(B, 0.4, {"said": [2]}))
+    first = queues.items(queue)[0]
+    assert first.why == {"probability": 0.5, "reason": "wrong", "said": [1, 2]}
+    queues.rank_anew(queue, items(C))
+    assert [item.image_id for item in queues.items(queue)] == [B, D, C]
+    assert [item.image_id for item in queues.lease(queue, "ann", 2)] == [B, D]
+
+
+def test_what_is_answered_takes_another_queue(queues: Queues, queue: int) -> None:
+    queues.answer(queue, "ann", [Answer("t", A, labels=("cat",))])
+    assert not queues.put_first(queue, QueueItem(A, 0.3))
+    assert [item.image_id for item in queues.items(queue)] == [A, B, C]
+    with pytest.raises(LookupFailed, match="no queue 77"):
+        queues.put_first(77, QueueItem(A, 0.3))

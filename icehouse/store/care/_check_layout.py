@@ -24,6 +24,7 @@ LAYOUT = re.compile(
     | tuning/[^/]+/[0-9a-f]{16}\.jsonl
     | zero-shot/[^/]+/[^/]+/(answers|differences)\.csv
     | indexes/.+
+    | kept/[^/]+/[0-9a-f]{64}\.[a-z0-9]+
     | reports/.+
     """,
     re.VERBOSE,

@@ -28,6 +28,7 @@ from icehouse.store._ids import (
     positions,
 )
 from icehouse.store._joint_features import parts_of
+from icehouse.store._kept import KEPT
 from icehouse.store._queues import Queues
 from icehouse.store._shard import COLUMNS, bare, open_shard, read_shard
 from icehouse.store._store import Store
@@ -57,9 +58,9 @@ class Oblivion:
     vectors : dict
         How many go, by encoder_id.
     removed : tuple of str
-        Files that show images or hold vectors: flags, label issues, duplicates, pages, answers of
-        zero-shot, out-of-fold probabilities and kNN heads that may know them, and
-        ``lost+found/``. They are removed at once.
+        Files that show images or hold vectors: those that the store keeps itself, flags, label
+        issues, duplicates, pages, answers of zero-shot, out-of-fold probabilities and kNN heads
+        that may know them, and ``lost+found/``. They are removed at once.
     heads : tuple of str
         Other heads that may have been fitted on them, as ``task/name``. They stay.
     """
@@ -236,6 +237,8 @@ def _shows(store: Store, name: str, images: AbstractSet[str]) -> bool:
     if name.startswith("zero-shot/") or (name.startswith("reports/") and name.endswith(".html")):
         named = {i.decode() for i in IDENTITY.findall(store.files.read(name))}
         return not named.isdisjoint(images)
+    if name.startswith(f"{KEPT}/"):
+        return bare(name).partition(".")[0] in images
     return name.startswith(f"{LOST}/")
 
 

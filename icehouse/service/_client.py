@@ -1,0 +1,295 @@
+"""A client of ``icehouse serve``, of the standard library alone; what it returns is typed.
+
+::
+
+    with Client("http://127.0.0.1:8400") as client:
+        [image] = client.predict(Path("photo.jpg"))
+        print(image.answers[0].top[0].label)
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from icehouse.errors import (
+    ServiceBusy,
+    ServiceDown,
+    ServiceError,
+    ServiceRefused,
+    ServiceTimeout,
+    UsageError,
+)
+from icehouse.service._models import (
+    EmbedOut,
+    ErrorOut,
+    FlagOut,
+    KnownOut,
+    PredictedOut,
+    PredictOut,
+    ReadyOut,
+    SearchOut,
+    TasksOut,
+)
+
+Image = Path | bytes | str
+"""A file, the bytes of one, or the image_id of an image of the store."""
+
+Out = TypeVar("Out", bound=BaseModel)
+RAW = "application/octet-stream"
+CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+
+
+class Client:
+    """One connection to a service; each thread takes its own.
+
+    Parameters
+    ----------
+    url : str
+        ``http://HOST:PORT``, or https.
+    token : str, optional
+    timeout : float
+        Seconds of one answer.
+    tries : int
+        How often one is asked for where the service is busy, each time after the seconds that it
+        has said.
+    context : ssl.SSLContext, optional
+        Of https.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout: float = 60.0,
+        tries: int = 1,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"a service is at http://HOST:PORT, got {url!r}")
+        self._path = parts.path.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._tries = tries
+        self._connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            self._connection = http.client.HTTPSConnection(
+                parts.hostname, parts.port, timeout=timeout, context=context
+            )
+        else:
+            self._connection = http.client.HTTPConnection(
+                parts.hostname, parts.port, timeout=timeout
+            )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    # What is asked.
+
+    def predict(
+        self, *images: Image, heads: Sequence[str] = (), top: int = 5, neighbours: int = 0
+    ) -> list[PredictedOut]:
+        """Return what heads say of images, in their order.
+
+        Parameters
+        ----------
+        *images : Path, bytes or str
+        heads : sequence of str
+            ``TASK/NAME``; none: the default of the service.
+        top : int
+            Classes.
+        neighbours : int
+            Images of the store.
+
+        Raises
+        ------
+        ServiceError
+            There is no answer: busy, down, too late, refused, or nobody there. Of several images,
+            what is wrong with one is said in its ``error``.
+        """
+        asked = {"head": list(heads), "top": top, "neighbours": neighbours}
+        return self._post("predict", asked, images, PredictOut).images
+
+    def embed(self, *images: Image, encoder: str | None = None) -> EmbedOut:
+        """Return the vectors of images; raises as :meth:`predict`."""
+        return self._post("embed", {"encoder": encoder}, images, EmbedOut)
+
+    def search(
+        self,
+        image: Image | None = None,
+        *,
+        text: str | None = None,
+        k: int = 10,
+        encoder: str | None = None,
+        task: str | None = None,
+    ) -> SearchOut:
+        """Return the images of the store nearest to an image, or to words."""
+        asked = {"k": k, "encoder": encoder, "task": task}
+        if isinstance(image, str):
+            return self._send("search", asked, {"image_id": image}, SearchOut)
+        if image is None:
+            return self._send("search", asked, {"text": text}, SearchOut)
+        return self._post("search", asked, [image], SearchOut)
+
+    def flag(
+        self,
+        image: Image,
+        *,
+        head: str | None = None,
+        labels: Sequence[str] = (),
+        note: str | None = None,
+    ) -> FlagOut:
+        """Say that an answer is wrong, and what would be right."""
+        said = {"head": head, "labels": list(labels), "note": note}
+        given = {name: value for name, value in said.items() if value}
+        if isinstance(image, str):
+            return self._send("flag", {}, {"image_id": image, **given}, FlagOut)
+        body, kind = _form([image], given)
+        return self._ask("POST", "/v1/flag", FlagOut, body, kind)
+
+    def image(self, image_id: str) -> KnownOut:
+        """Return what the store knows of an image."""
+        return self._ask("GET", f"/v1/images/{image_id}", KnownOut)
+
+    def picture(self, image_id: str, size: int = 640) -> bytes:
+        """Return an image of the store as JPEG, no side longer than ``size``."""
+        return self._answer("GET", f"/v1/images/{image_id}/picture?size={size}")[1]
+
+    def tasks(self) -> TasksOut:
+        """Return the tasks and their heads."""
+        return self._ask("GET", "/v1/tasks", TasksOut)
+
+    def ready(self) -> ReadyOut:
+        """Return whether the service can answer, and what is wrong where it cannot."""
+        status, data = self._once("GET", "/readyz")[:2]
+        return _read(ReadyOut, status, data) if status == 503 else _checked(ReadyOut, status, data)
+
+    # How it is asked.
+
+    def _post(
+        self, what: str, asked: dict[str, Any], images: Sequence[Image], out: type[Out]
+    ) -> Out:
+        path = f"/v1/{what}?{_query(asked)}"
+        if all(isinstance(image, str) for image in images):
+            return self._send(what, asked, {"image_ids": list(images)}, out)
+        if len(images) == 1:
+            return self._ask("POST", path, out, _bytes(images[0]), RAW)
+        body, kind = _form(images, {})
+        return self._ask("POST", path, out, body, kind)
+
+    def _send(self, what: str, asked: dict[str, Any], said: Any, out: type[Out]) -> Out:
+        path = f"/v1/{what}?{_query(asked)}"
+        return self._ask("POST", path, out, json.dumps(said).encode(), "application/json")
+
+    def _ask(
+        self, method: str, path: str, out: type[Out], body: bytes | None = None, kind: str = RAW
+    ) -> Out:
+        return _checked(out, *self._answer(method, path, body, kind))
+
+    def _answer(
+        self, method: str, path: str, body: bytes | None = None, kind: str = RAW
+    ) -> tuple[int, bytes]:
+        for left in range(self._tries - 1, -1, -1):
+            status, data, wait = self._once(method, path, body, kind)
+            if status != 429 or not left:
+                break
+            time.sleep(wait)
+        if status >= 400:
+            raise _refused(status, data, wait)
+        return status, data
+
+    def _once(
+        self, method: str, path: str, body: bytes | None = None, kind: str = RAW
+    ) -> tuple[int, bytes, int]:
+        headers = {"Content-Type": kind, **self._headers} if body is not None else self._headers
+        idle = self._connection.sock is not None
+        try:
+            self._connection.request(method, self._path + path, body, headers)
+            response = self._connection.getresponse()
+            data = response.read()
+        except CLOSED as error:
+            self._connection.close()
+            if idle:  # which the service has closed since the last time
+                return self._once(method, path, body, kind)
+            raise ServiceError(f"the service has hung up: {error!r}") from error
+        except TimeoutError as error:
+            self._connection.close()
+            raise ServiceTimeout(f"the service does not answer in time: {error}") from error
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise ServiceError(f"the service cannot be asked: {error!r}") from error
+        wait = response.headers.get("Retry-After", "1")
+        return response.status, data, int(wait) if wait.isdigit() else 1
+
+
+def _query(asked: dict[str, Any]) -> str:
+    return urlencode({k: v for k, v in asked.items() if v not in (None, [])}, doseq=True)
+
+
+def _bytes(image: Image) -> bytes:
+    if isinstance(image, str):
+        raise UsageError("images of the store and others are not asked about in one request")
+    return image if isinstance(image, bytes) else image.read_bytes()
+
+
+def _form(images: Sequence[Image], said: dict[str, Any]) -> tuple[bytes, str]:
+    """Return a form of images and fields, and its type of content."""
+    edge = uuid.uuid4().hex
+    parts: list[bytes] = []
+    for name, value in said.items():
+        for each in value if isinstance(value, list) else [value]:
+            head = f'--{edge}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+            parts += [head.encode(), str(each).encode(), b"\r\n"]
+    for image in images:
+        called = image.name if isinstance(image, Path) else "image"
+        quoted = called.replace('"', "%22").replace("\r", " ").replace("\n", " ")
+        head = (
+            f'--{edge}\r\nContent-Disposition: form-data; name="images"; filename="{quoted}"\r\n'
+            f"Content-Type: {RAW}\r\n\r\n"
+        )
+        parts += [head.encode(), _bytes(image), b"\r\n"]
+    return b"".join([*parts, f"--{edge}--\r\n".encode()]), f"multipart/form-data; boundary={edge}"
+
+
+def _checked(out: type[Out], status: int, data: bytes) -> Out:
+    if status >= 400:
+        raise _refused(status, data, 1)
+    return _read(out, status, data)
+
+
+def _read(out: type[Out], status: int, data: bytes) -> Out:
+    try:
+        return out.model_validate_json(data)
+    except ValidationError as error:
+        raise ServiceRefused(status, "NotUnderstood", f"{data[:200]!r} ({error})") from None
+
+
+def _refused(status: int, data: bytes, wait: int) -> ServiceError:
+    try:
+        said = ErrorOut.model_validate_json(data)
+    except ValidationError:
+        said = ErrorOut(error="NotUnderstood", detail=repr(data[:200]))
+    if status == 429:
+        return ServiceBusy(said.detail, wait)
+    if said.error == "ServiceTimeout":
+        return ServiceTimeout(said.detail)
+    if said.error == "ServiceDown":
+        return ServiceDown(said.detail)
+    return ServiceRefused(status, said.error, said.detail)

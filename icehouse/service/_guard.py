@@ -1,0 +1,246 @@
+"""What every request has to pass: who asks, from where, how much, how often and how slowly.
+
+It stands before all routes, those too that nobody has thought of yet. There are no cookies, so a
+page elsewhere has nothing to ride on but the address of a visitor on this machine: hence the names
+of the host and the origin are compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from icehouse.service._errors import answer_of, refusal
+from icehouse.service._metrics import Metrics
+from icehouse.service._people import People, is_loopback
+from icehouse.service._rate import Rate
+
+LOG = logging.getLogger(__name__)
+MIB = 2**20
+SAFE = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+READING = ("GET", "HEAD", "OPTIONS")
+OPEN = ("/", "/review", "/healthz")
+"""What needs no token: pages without anything of the store, and whether the process lives."""
+OPEN_BELOW = "/static/"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is too much.
+
+    Attributes
+    ----------
+    body : int
+        Bytes of one request.
+    memory : int
+        Bytes of all requests that are under way.
+    idle : float
+        Seconds for which a body may stall.
+    whole : float
+        Seconds within which it has to be there.
+    rate : float
+        Requests a second of each address; 0: any number. Twice as many may come at once.
+    """
+
+    body: int = 32 * MIB
+    memory: int = 1024 * MIB
+    idle: float = 10.0
+    whole: float = 60.0
+    rate: float = 0.0
+
+
+class Guard:
+    """The outermost layer of an application.
+
+    Parameters
+    ----------
+    app : ASGI application
+    people : People
+    limits : Limits, optional
+    metrics : Metrics, optional
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        people: People,
+        limits: Limits | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._app = app
+        self._people = people
+        self._limits = limits or Limits()
+        self._metrics = metrics
+        self._rate = Rate(self._limits.rate)
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let it pass."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+        scope.setdefault("state", {})
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message).update(SAFE)
+            await send(message)
+
+        body = _Body(self, receive)
+        refused = self._refused(scope)
+        try:
+            if refused is None:
+                await self._app(scope, body.receive, sending)
+            else:
+                await refused(scope, receive, sending)
+        except Exception as error:
+            if status:
+                raise
+            scope["state"]["error"] = "InternalError"
+            await answer_of(error)(scope, receive, sending)
+        finally:
+            self._held -= body.held
+            self._count(scope, status, time.perf_counter() - started)
+
+    def _refused(self, scope: Scope) -> Response | None:
+        """Return why a request goes no further, or None."""
+        headers = Headers(scope=scope)
+        client = (scope.get("client") or ("",))[0]
+        path: str = scope["path"]
+        if self._people.anybody:
+            if not is_loopback(_name(headers.get("host", ""))):
+                return refusal(400, "ask by a name of this machine, such as 127.0.0.1")
+            if client and not is_loopback(client):
+                return refusal(401, "without tokens only this machine is answered")
+        if scope["method"] not in READING and not _same_origin(headers):
+            return refusal(403, "the page that sends this is another one's", CLOSE)
+        if path.startswith("/v1/") and (wait := self._rate.wait(client)):
+            words = f"too many requests from {client}; wait {wait} s"
+            return refusal(429, words, {"Retry-After": str(wait)} | CLOSE)
+        given = headers.get("authorization", "")
+        token = given[7:] if given[:7].lower() == "bearer " else None
+        person = self._people.who(token, headers.get("x-reviewer"))
+        if person is None and path not in OPEN and not path.startswith(OPEN_BELOW):
+            words = "give your token, as: Authorization: Bearer TOKEN (a page has it in its link)"
+            return refusal(401, words, {"WWW-Authenticate": "Bearer"} | CLOSE)
+        scope["state"]["person"] = person
+        return self._too_large(headers)
+
+    def _too_large(self, headers: Mapping[str, str]) -> Response | None:
+        length = headers.get("content-length", "0")
+        if not length.isdigit():
+            return refusal(400, "Content-Length is no number", CLOSE)
+        if int(length) > self._limits.body:
+            return refusal(413, self.words_of_size, CLOSE)
+        return None
+
+    @property
+    def words_of_size(self) -> str:
+        """What to say of a body that is too large."""
+        return f"a request has {self._limits.body / MIB:g} MiB at most; send fewer images in one"
+
+    def take(self, size: int, before: int) -> None:
+        """Hold some more bytes of a body, or raise HTTPException."""
+        if before + size > self._limits.body:
+            raise HTTPException(413, self.words_of_size, CLOSE)
+        if self._held + size > self._limits.memory:
+            words = "many large requests are under way; try again in some seconds"
+            raise HTTPException(429, words, {"Retry-After": "2"} | CLOSE)
+        self._held += size
+
+    @property
+    def limits(self) -> Limits:
+        """What is too much."""
+        return self._limits
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        if self._metrics is None:
+            return
+        route = getattr(scope.get("route"), "path", "none")
+        method = scope["method"] if scope.get("route") else "any"
+        self._metrics.answered(method, route, status or 499, seconds)
+        if error := scope["state"].get("error"):
+            self._metrics.failed(error)
+
+
+CLOSE = {"Connection": "close"}  # what is still to come of the body is not read
+
+
+class _Body:
+    """The body of a request as it comes."""
+
+    def __init__(self, guard: Guard, receive: Receive) -> None:
+        self.held = 0
+        self._guard = guard
+        self._receive = receive
+        self._whole = False
+        self._until: float | None = None
+
+    async def receive(self) -> Message:
+        """Return the next part, or raise HTTPException where it is too much or too late."""
+        if self._whole:
+            return await self._receive()
+        limits = self._guard.limits
+        now = time.monotonic()
+        if self._until is None:
+            self._until = now + limits.whole
+        left = min(limits.idle, self._until - now)
+        try:
+            message = await asyncio.wait_for(self._receive(), max(left, 0.0))
+        except TimeoutError:
+            words = f"the body stalls: it comes within {limits.whole:g} s, and goes on within "
+            raise HTTPException(408, f"{words}{limits.idle:g} s", CLOSE) from None
+        size = len(message.get("body", b""))
+        self._guard.take(size, self.held)
+        self.held += size
+        self._whole = not message.get("more_body", False)
+        return message
+
+
+def _name(host: str) -> str:
+    """Return a host without its port.
+
+    Examples
+    --------
+    >>> _name("localhost:8400"), _name("[::1]:8400")
+    ('localhost', '::1')
+    """
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _same_origin(headers: Mapping[str, str]) -> bool:
+    """Whether what changes something was sent by a page of this server, or by no page."""
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return False
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    try:
+        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
+    except ValueError:
+        return False

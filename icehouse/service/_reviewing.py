@@ -1,0 +1,91 @@
+"""The routes of those who review: a queue, answers to it, and the head that learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.encoders import jsonable_encoder
+
+from icehouse.errors import ImageError, LookupFailed
+from icehouse.service._desk import Desk
+from icehouse.service._door import asks, refusals
+from icehouse.service._images import Images
+from icehouse.service._people import OWNER, READER, REVIEWER, People, Person
+from icehouse.service._schema import (
+    AnswersIn,
+    ClassIn,
+    NextIn,
+    RecordedOut,
+    UndoIn,
+    image_id_of,
+    to_answer,
+)
+
+KEPT = "private, max-age=31536000, immutable"  # an image_id is of one content
+REFUSED = refusals(404)
+
+
+def add_review(app: FastAPI, desk: Callable[[], Desk], people: People) -> None:
+    """Add the routes of the review page.
+
+    Parameters
+    ----------
+    app : FastAPI
+    desk : callable
+        Returns the desk that people sit at.
+    people : People
+    """
+    reader, reviewer = asks(READER), asks(REVIEWER)
+
+    @app.get("/v1/review", responses=REFUSED)
+    def about(person: Person = reader) -> dict[str, Any]:
+        me = {"name": person.name, "role": person.role}
+        return {**desk().about(), "me": me, "anybody": people.anybody}
+
+    @app.get("/v1/review/state", dependencies=[reader], responses=REFUSED)
+    def state() -> Any:
+        return jsonable_encoder(desk().state(), custom_encoder={bytes: bytes.hex})
+
+    @app.post("/v1/review/next", responses=REFUSED)
+    def give(asked: NextIn, person: Person = reviewer) -> dict[str, Any]:
+        return {"items": desk().next(person.name, asked.count)}
+
+    @app.post("/v1/review/answers", responses=REFUSED)
+    def answer(sent: AnswersIn, person: Person = reviewer) -> dict[str, Any]:
+        recorded = desk().answer(person.name, [to_answer(each) for each in sent.answers])
+        return {"recorded": [RecordedOut.of(each) for each in recorded]}
+
+    @app.post("/v1/review/undo", responses=REFUSED)
+    def undo(sent: UndoIn, person: Person = reviewer) -> dict[str, Any]:
+        image = desk().undo(person.name, sent.token)
+        return {"image_id": None if image is None else image.hex()}
+
+    @app.post("/v1/review/classes", dependencies=[asks(OWNER)], responses=REFUSED)
+    def add_class(sent: ClassIn) -> dict[str, Any]:
+        desk().add_class(sent.name)
+        return desk().about()
+
+    @app.post("/v1/review/refit", dependencies=[asks(OWNER)], responses=REFUSED)
+    def refit() -> dict[str, Any]:
+        return {"begun": desk().refit_soon()}
+
+
+def add_pictures(app: FastAPI, images: Callable[[], Images]) -> None:
+    """Add the route of pictures of the store."""
+
+    @app.get(
+        "/v1/images/{image_id}/picture",
+        dependencies=[asks(READER)],
+        responses={200: {"content": {"image/jpeg": {}}}, **REFUSED},
+        response_class=Response,
+    )
+    def picture(image_id: str, size: int = 640) -> Response:
+        image = image_id_of(image_id)
+        try:
+            data = images().jpeg(image, size)
+        except ImageError as error:
+            words = f"image {image.hex()[:12]} can no longer be read: {error}"
+            raise LookupFailed(words) from error
+        return Response(data, media_type="image/jpeg", headers={"Cache-Control": KEPT})

@@ -1,0 +1,197 @@
+"""The page on which images are asked about, in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import icehouse.service
+from icehouse.review import _reasons
+from icehouse.service import People, Service, make_service
+from icehouse.store import Queues, image_id
+
+Until = Callable[[Callable[[], object]], None]
+PAGES = Path(str(icehouse.service.__file__)).parent / "pages"
+TOKEN = "visitor-0123456789abcdef"
+SHOTS = os.environ.get("ICEHOUSE_SCREENSHOTS")
+# A file that is pasted, or dropped, as the page gets it from a person.
+GIVE = """([data, how]) => {
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    const files = new DataTransfer();
+    files.items.add(new File([bytes], `${how}.png`, { type: "image/png" }));
+    const event = how === "paste"
+        ? new ClipboardEvent(how, { clipboardData: files, bubbles: true, cancelable: true })
+        : new DragEvent(how, { dataTransfer: files, bubbles: true, cancelable: true });
+    document.getElementById("drop").dispatchEvent(event);
+}"""
+
+
+class Visitor:
+    """Somebody at the page."""
+
+    def __init__(self, browser: Any, url: str, **looks: Any) -> None:
+        self.context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | looks))
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("console", lambda line: self.said.append(line.text))
+        self.page.goto(url)
+
+    def choose(self, *files: Path) -> None:
+        self.page.set_input_files("#files", [str(file) for file in files])
+
+    def shot(self, name: str) -> None:
+        if SHOTS:
+            self.page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+
+
+@pytest.fixture
+def url(own: Service, inside: Any) -> str:
+    return str(inside(make_service(own)).url)
+
+
+def answered(visitor: Visitor, count: int) -> bool:
+    done = visitor.page.locator(".card.failed").count()
+    return bool(visitor.page.locator(".wrong:visible").count() + done == count)
+
+
+def test_an_image_is_answered_with_bars_and_neighbours_and_flagged(
+    browser: Any, url: str, own: Service, pictures: Path, tmp_path: Path, disc: bytes, until: Until
+) -> None:
+    visitor = Visitor(browser, f"{url}/")
+    page = visitor.page
+    new = tmp_path / "new.png"
+    new.write_bytes(disc + b"more")
+    visitor.choose(new)
+    until(lambda: answered(visitor, 1))
+    assert page.inner_text(".state") == "disc"
+    rows = page.locator(".bars li").all_inner_texts()
+    assert [row.split()[0] for row in rows] == ["disc", "stripes"]
+    assert all(row.endswith("%") for row in rows)
+    assert page.locator(".bars li.said").count() == 1
+    assert page.locator(".near figure").count() == 6
+    until(lambda: page.locator(".near img[src]").count() == 6)
+    assert page.inner_text("#version") == f"version {own.heads.find([])[0].version}"
+    visitor.shot("predict")
+    page.click(".wrong")
+    assert page.locator("#right option").all_inner_texts()[1:] == ["stripes"]
+    page.select_option("#right", "stripes")
+    page.fill("#note", "<b>no disc</b>")
+    visitor.shot("flag")
+    page.keyboard.press("Enter")
+    until(lambda: "queue 1" in page.inner_text(".flagged"))
+    assert page.is_disabled(".wrong")
+    item = Queues(own.store.labels).items(1)[0]
+    assert item.image_id == image_id(disc + b"more")
+    assert item.why["said"][0]["labels"] == ["stripes"]
+    page.goto(f"{url}/review")
+    page.wait_for_selector("#ask[open]")
+    page.fill("#given", "ann")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#picture[src]")
+    assert "“<b>no disc</b>”" in page.inner_text("#why")
+    assert "visitors" in page.inner_text("#caption")
+    visitor.shot("review")
+    assert visitor.said == []
+
+
+def test_images_are_dropped_and_pasted_several_at_once_and_bad_ones_fail_alone(
+    browser: Any, url: str, pictures: Path, tmp_path: Path, disc: bytes, until: Until
+) -> None:
+    visitor = Visitor(browser, f"{url}/")
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    visitor.choose(*sorted((pictures / "stripes").iterdir())[:6], text)
+    data = base64.b64encode(disc).decode()
+    for how in ("drop", "paste"):
+        visitor.page.evaluate(GIVE, [data, how])
+    until(lambda: answered(visitor, 9))
+    said = {
+        card.locator("figcaption").first.inner_text(): card.locator(".state").inner_text()
+        for card in visitor.page.locator(".card").all()
+    }
+    assert said["drop.png"] == said["paste.png"] == "disc"
+    assert "not-an-image" in said["text.png"]
+    assert sum(words == "stripes" for words in said.values()) == 6
+    visitor.shot("several")
+    failed = "Failed to load resource: the server responded with a status of 422"
+    assert all(line.startswith(failed) for line in visitor.said)
+
+
+def test_a_visitor_with_a_token_in_the_link(
+    browser: Any, own: Service, inside: Any, pictures: Path, until: Until
+) -> None:
+    people = People.of([], tokens=[TOKEN])
+    url = inside(make_service(own, people), people=people).url
+    visitor = Visitor(browser, f"{url}/?token={TOKEN}")
+    assert TOKEN not in visitor.page.url
+    visitor.choose(pictures / "disc" / "03.png")
+    until(lambda: answered(visitor, 1))
+    visitor.page.reload()
+    until(lambda: visitor.page.inner_text("#version"))
+    assert visitor.said == []
+    stranger = Visitor(browser, f"{url}/")
+    until(lambda: "give your token" in stranger.page.inner_text("#message"))
+
+
+def test_all_is_reached_by_keys(browser: Any, url: str, pictures: Path, until: Until) -> None:
+    visitor = Visitor(browser, f"{url}/")
+    page = visitor.page
+    until(lambda: page.inner_text("#version"))
+    reached = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert reached[:3] == ["head", "A", "files"]
+    visitor.choose(pictures / "disc" / "03.png")
+    until(lambda: answered(visitor, 1))
+    page.focus(".wrong")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "right"
+    page.keyboard.press("Escape")
+    assert page.locator("#flag[open]").count() == 0
+    assert page.inner_text(".flagged") == ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+def test_nothing_is_cut_off_at_any_width(
+    browser: Any, url: str, pictures: Path, until: Until, scheme: str, width: int
+) -> None:
+    looks = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    visitor = Visitor(browser, f"{url}/", **looks)
+    visitor.choose(pictures / "disc" / "03.png", pictures / "stripes" / "03.png")
+    until(lambda: answered(visitor, 2))
+    until(lambda: visitor.page.locator(".near img[src]").count() == 12)
+    page = visitor.page
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (sum(map(int, ground[4:-1].split(","))) < 200) == (scheme == "dark")
+    names = page.evaluate(
+        "[...document.querySelectorAll('button, img, select, a')].filter(e => e.offsetParent)"
+        ".map(e => e.ariaLabel || e.alt || e.labels?.length || e.textContent.trim())"
+    )
+    assert all(names)
+    visitor.shot(f"{scheme}-{width}")
+    assert visitor.said == []
+
+
+def test_the_page_has_words_for_every_reason() -> None:
+    text = (PAGES / "predict.js").read_text(encoding="utf-8")
+    named = set(re.findall(r'^\s*"?([\w-]+)"?: "[a-z]', text, re.MULTILINE))
+    named |= set(re.findall(r', "([\w-]+)": "', text))
+    assert named >= {
+        _reasons.THRESHOLD,
+        _reasons.PROBABILITY,
+        _reasons.MARGIN,
+        _reasons.ENTROPY,
+        _reasons.SEVERAL,
+        _reasons.NONE,
+        _reasons.UNFAMILIAR,
+    }
