@@ -1,8 +1,4 @@
-"""The routes of those who ask about images: predict, embed, search, flag.
-
-``POST /v1/explain`` has its place here: it reads images by :func:`read_upload`, finds the head by
-``service.heads.find``, and answers within ``terms.in_time()`` as the others do.
-"""
+"""The routes of those who ask about images: predict, embed, search, flag."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from icehouse.service._answering import Terms
 from icehouse.service._choose_queue import choose_queue
 from icehouse.service._desk import Desk
 from icehouse.service._door import add_pages, new_app
+from icehouse.service._explaining import Explanations, add_explanations
 from icehouse.service._flagging import Flags
 from icehouse.service._guard import Limits
 from icehouse.service._knowing import add_knowledge
@@ -82,9 +83,15 @@ def make_service(
         Of those who review; see :class:`Desks`.
     """
     people = people or People()
-    desks = Desks(service, queue)
-    app = new_app("icehouse", people, limits, service.metrics, service.close)
+    desks, explanations = Desks(service, queue), Explanations(service)
+
+    def end() -> None:
+        explanations.close()
+        service.close()
+
+    app = new_app("icehouse", people, limits, service.metrics, end)
     add_predictions(app, service, Flags(service, desks.present), terms or Terms())
+    add_explanations(app, service, explanations, terms or Terms())
     add_knowledge(app, service)
     add_pictures(app, lambda: service.library.images)
     add_review(app, desks, people)

@@ -78,6 +78,18 @@ def test_an_image_is_answered_with_bars_and_neighbours_and_flagged(
     assert page.locator(".near figure").count() == 6
     until(lambda: page.locator(".near img[src]").count() == 6)
     assert page.inner_text("#version") == f"version {own.heads.find([])[0].version}"
+    page.select_option(".method", "black-and-white")
+    page.click(".why")
+    until(lambda: page.is_visible(".explanation img"))
+    assert page.inner_text(".working").startswith("Orange speaks for")
+    page.select_option(".method", "grad-cam")
+    page.click(".why")
+    until(
+        lambda: (
+            "by gradients" in page.inner_text(".working")
+            or "network" in page.inner_text(".working")
+        )
+    )
     visitor.shot("predict")
     page.click(".wrong")
     assert page.locator("#right option").all_inner_texts()[1:] == ["stripes"]
@@ -98,7 +110,8 @@ def test_an_image_is_answered_with_bars_and_neighbours_and_flagged(
     assert "“<b>no disc</b>”" in page.inner_text("#why")
     assert "visitors" in page.inner_text("#caption")
     visitor.shot("review")
-    assert visitor.said == []
+    # What the head could not be asked is said on the page, and by the browser in its own words.
+    assert all("status of 400" in line for line in visitor.said)
 
 
 def test_images_are_dropped_and_pasted_several_at_once_and_bad_ones_fail_alone(

@@ -36,7 +36,7 @@ export class Desk {
     if (form) delete options.headers["Content-Type"];
     if (body !== undefined) Object.assign(options, { method: "POST", body: file || form ? body : JSON.stringify(body) });
     const response = await fetch(path, options);
-    if (response.ok) return response.json();
+    if (response.ok) return response.headers.get("Content-Type").startsWith("image/") ? response.blob() : response.json();
     const said = await response.json().catch(() => ({}));
     const words = typeof said.detail === "string" ? said.detail : `the server answers ${response.status}`;
     if (response.status >= 500 || KEPT.includes(response.status))

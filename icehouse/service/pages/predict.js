@@ -3,6 +3,7 @@ import { Desk, Refused } from "./desk.js";
 
 const $ = (id) => document.getElementById(id);
 const AT_ONCE = 4, TRIES = 6, NEIGHBOURS = 6, STRANGER = [401, 403];
+const METHODS = ["occlusion", "lime", "black-and-white", "grad-cam", "integrated-gradients"];
 const REASONS = {
   "near-threshold": "it is near the threshold", "low-probability": "no class is probable",
   "small-margin": "two classes are nearly alike", "high-entropy": "several classes are plausible",
@@ -83,8 +84,25 @@ function draw(image, { file, card, part }) {
   wrong.hidden = false;
   wrong.onclick = () => flag(file, said, wrong, part(".flagged"));
   card.dataset.image = image.image_id;
-  // Whoever explains an answer listens for this, and fills the place.
-  card.dispatchEvent(new CustomEvent("answered", { bubbles: true, detail: { file, said, place: part(".explanation") } }));
+  part(".explanation").hidden = false;
+  part(".method").replaceChildren(...METHODS.map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name })));
+  part(".why").onclick = () => explain(file, said, part);
+}
+
+async function explain(file, said, part) {
+  const picture = part(".explanation img"), words = part(".working");
+  part(".why").disabled = true;
+  words.textContent = "hiding parts of it…";
+  try {
+    const method = part(".method").value;
+    const query = new URLSearchParams({ head: `${said.task}/${said.head}`, method });
+    URL.revokeObjectURL(picture.src);
+    picture.src = URL.createObjectURL(await ask(`v1/explain?${query}`, file));
+    picture.alt = `Parts for and against ${said.predicted.join(", ") || said.top[0].label}, by ${method}`;
+    picture.hidden = false;
+    words.textContent = "Orange speaks for the answer, blue against it.";
+  } catch (error) { words.textContent = error.message; }
+  part(".why").disabled = false;
 }
 
 function bar({ label, probability }, predicted) {
