@@ -23,6 +23,7 @@ from ._queue_records import Answer, Given, Queue, QueueItem, Recorded
 from ._queues import LEASE_SECONDS, Queues
 from ._range_file import RangeFile
 from ._reviews import Review, read_reviews
+from ._rows import VectorRows
 from ._sealed import seal_of, sealed, unsealed
 from ._search import nearest, unit
 from ._store import FORMAT_VERSION, STORE_MANIFEST, Place, Store
@@ -58,6 +59,7 @@ __all__ = [
     "Signed",
     "Store",
     "Task",
+    "VectorRows",
     "bring_in",
     "check_name",
     "files_at",

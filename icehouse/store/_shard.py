@@ -8,6 +8,8 @@ The footer carries the number of rows, the encoder, and a SHA-256 of the rows.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -109,9 +111,16 @@ def open_shard(
     StoreCorrupt
         It cannot be read, or is no shard.
     """
+    return opened_shard(name, partial(files.open, name, mapped=mapped, part=part), part)
+
+
+def opened_shard(
+    name: str, opened: Callable[[], pa.NativeFile], part: bool = False
+) -> pq.ParquetFile:
+    """Do what :func:`open_shard` does with a file that another function opens."""
     try:
         # Ranges that lie together are read at once: over a network each is a request.
-        shard = pq.ParquetFile(files.open(name, mapped=mapped, part=part), pre_buffer=part)
+        shard = pq.ParquetFile(opened(), pre_buffer=part)
         schema = shard.schema_arrow
         rows = int((schema.metadata or {})[b"icehouse.rows"])
     except FileNotFoundError:

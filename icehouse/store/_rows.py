@@ -1,0 +1,275 @@
+"""The vectors of one encoder where they lie: in files that are mapped into memory, or fetched.
+
+No copy is kept beside the shards: where the values of a shard lie is known from its page headers
+(``_pages.py``), so a row is a slice of its file, and what is read is what is stored. Shards never
+change under their names, so nothing here can be older than they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from icehouse.errors import LookupFailed, StoreCorrupt
+from icehouse.store._files import Files
+from icehouse.store._ids import ID_DTYPE, IdArray, IdIndex, ids_from_arrow
+from icehouse.store._pages import Offsets, page_values
+from icehouse.store._shard import (
+    COLUMNS,
+    REMEDY,
+    VectorArray,
+    all_finite,
+    bare,
+    flat_vectors,
+    is_augmented,
+    opened_shard,
+    read_shard,
+)
+from icehouse.store._tombstones import alive
+
+CHECKED_ROWS = 1024  # at once: what was just copied is still in the cache
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Vectors as they lie in one piece of memory.
+
+    Attributes
+    ----------
+    data : array of uint8, shape (n_bytes,)
+    offsets : array of int64, shape (n,)
+        Where each vector begins in ``data``.
+    row_bytes : int
+        Of one vector.
+    """
+
+    data: npt.NDArray[np.uint8]
+    offsets: Offsets
+    row_bytes: int
+
+    def take(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
+        """Copy some rows, in any order, to ``out`` of shape (len(rows), row_bytes)."""
+        every = np.lib.stride_tricks.sliding_window_view(self.data, self.row_bytes)
+        out[:] = every[self.offsets[rows]]
+
+    def copy(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
+        """Copy rising rows, most of which follow each other, to ``out``."""
+        starts = self.offsets[rows]
+        ends = np.flatnonzero(np.diff(starts) != self.row_bytes) + 1
+        flat = out.reshape(-1)
+        for first, last in zip([0, *ends.tolist()], [*ends.tolist(), len(rows)], strict=True):
+            size, at = (last - first) * self.row_bytes, int(starts[first])
+            flat[first * self.row_bytes :][:size] = self.data[at : at + size]
+
+
+class VectorRows:
+    """Vectors and the images that they belong to, row by row; see :meth:`FeatureShards.rows`.
+
+    Attributes
+    ----------
+    encoder_id : str
+    ids : array of V32, shape (n,)
+        Without duplicates.
+    shards : tuple of str
+        Names of the files that rows lie in, relative to the store.
+    shard : array of int32, shape (n,)
+        Which of them; rising.
+    dim : int
+    dtype : numpy.dtype
+        As they are stored.
+    """
+
+    def __init__(
+        self,
+        encoder_id: str,
+        shards: Sequence[tuple[str, Laid]],
+        kept: Sequence[tuple[IdArray, Offsets]],
+        kind: tuple[int, np.dtype[Any]],
+        index: IdIndex | None = None,
+    ) -> None:
+        self.encoder_id = encoder_id
+        self.shards = tuple(name for name, _ in shards)
+        self.dim, self.dtype = kind
+        self._laid = [laid for _, laid in shards]
+        self.ids = np.concatenate([np.empty(0, ID_DTYPE), *(ids for ids, _ in kept)])
+        self._local = np.concatenate([np.empty(0, np.int64), *(rows for _, rows in kept)])
+        self._index = index or IdIndex(self.ids)
+        sizes = [len(rows) for _, rows in kept]
+        self.shard = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+
+    @classmethod
+    def of(cls, encoder_id: str, ids: IdArray, vectors: VectorArray) -> VectorRows:
+        """Return rows that are in memory already."""
+        kind = vectors.shape[1], vectors.dtype
+        laid = _in_memory(np.ascontiguousarray(vectors))
+        return cls(encoder_id, [("", laid)], [(ids, np.arange(len(ids)))], kind)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def find(self, ids: IdArray) -> Offsets:
+        """Return the row of each image, int64 of shape (m,), or -1."""
+        return self._index.find(ids)
+
+    def take(self, ids: IdArray) -> VectorArray:
+        """Return the vectors of some images, shape (m, D).
+
+        Raises
+        ------
+        LookupFailed
+            An image has none.
+        """
+        rows = self.find(ids)
+        if (rows < 0).any():
+            first = ids[int(np.argmin(rows))].tobytes().hex()[:12]
+            raise LookupFailed(
+                f"{int((rows < 0).sum())} images (first: {first}) have no vector of encoder "
+                f"{self.encoder_id}"
+            )
+        return self.at(rows)
+
+    def at(self, rows: Offsets) -> VectorArray:
+        """Return the vectors of rows, in any order, shape (m, D)."""
+        vectors, out = self._empty(len(rows))
+        order = np.argsort(self.shard[rows], kind="stable")
+        number = self.shard[rows[order]]
+        for some in np.split(order, np.flatnonzero(np.diff(number)) + 1):
+            if len(some):
+                part = np.empty((len(some), out.shape[1]), np.uint8)
+                self._laid[self.shard[rows[some[0]]]].take(self._local[rows[some]], part)
+                out[some] = part
+        return vectors
+
+    def block(self, start: int, stop: int) -> VectorArray:
+        """Return the vectors of rows that follow each other, shape (stop - start, D)."""
+        vectors, out = self._empty(len(self.ids[start:stop]))
+        self._copy(start, out)
+        return vectors
+
+    def loaded(self) -> VectorArray:
+        """Return all vectors, shape (n, D), and let go of the files: it can be asked once.
+
+        Raises
+        ------
+        StoreCorrupt
+            One is not finite.
+        """
+        vectors, out = self._empty(len(self))
+        bounds = np.searchsorted(self.shard, np.arange(len(self.shards) + 1))
+        for number, (first, last) in enumerate(pairwise(bounds.tolist())):
+            for start in range(first, last, CHECKED_ROWS):
+                stop = min(start + CHECKED_ROWS, last)
+                self._laid[number].copy(self._local[start:stop], out[start:stop])
+                if not all_finite(vectors[start:stop]):
+                    name = self.shards[number]
+                    raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
+            self._laid[number] = _in_memory(vectors[:0])  # what was fetched makes room
+        return vectors
+
+    def _empty(self, rows: int) -> tuple[VectorArray, npt.NDArray[np.uint8]]:
+        vectors = np.empty((rows, self.dim), self.dtype)
+        return vectors, vectors.view(np.uint8)
+
+    def _copy(self, start: int, out: npt.NDArray[np.uint8]) -> None:
+        while len(out):
+            number = int(self.shard[start])
+            last = int(np.searchsorted(self.shard, number, side="right"))
+            size = min(last - start, len(out))
+            self._laid[number].copy(self._local[start : start + size], out[:size])
+            start, out = start + size, out[size:]
+
+
+def open_rows(
+    files: Files, encoder_id: str, names: Sequence[str], dead: Mapping[str, IdArray]
+) -> VectorRows:
+    """Open shards; FileNotFoundError where one is gone.
+
+    Parameters
+    ----------
+    files : Files
+    encoder_id : str
+    names : sequence of str
+        Of shards, in the order of their rows. Of several rows of an image the first counts.
+    dead : mapping of str to array of V32
+        The forgotten images of a shard, by the last part of its name.
+    """
+    opened = files.each(names, partial(_open, files))
+    shards = [each for each in opened if each is not None]
+    kinds = {kind for *_, kind in shards}
+    if len(kinds) > 1:
+        raise StoreCorrupt(
+            f"features/{encoder_id} holds vectors of several types: {kinds}. {REMEDY}"
+        )
+    kind = kinds.pop() if kinds else pa.list_(pa.float16(), 0)
+    kept = []
+    for name, _, table, _ in shards:
+        ids = ids_from_arrow(table["image_id"])
+        plain = np.flatnonzero((table["view"].to_numpy() == 0) & alive(ids, dead.get(bare(name))))
+        kept.append((ids[plain], plain))
+    # Two writers at work at once may both have stored an image: its first row counts.
+    every = np.concatenate([np.empty(0, ID_DTYPE), *(ids for ids, _ in kept)])
+    index: IdIndex | None = (known := IdIndex(every))
+    first = known.first()
+    if len(first) < len(every):
+        index, once = None, np.zeros(len(every), np.bool_)
+        once[first] = True
+        masks = np.split(once, np.cumsum([len(ids) for ids, _ in kept])[:-1])
+        kept = [(ids[mask], rows[mask]) for (ids, rows), mask in zip(kept, masks, strict=True)]
+    dtype = np.dtype(kind.value_type.to_pandas_dtype())
+    laid = [(name, laid) for name, laid, *_ in shards]
+    return VectorRows(encoder_id, laid, kept, (kind.list_size, dtype), index)
+
+
+def _open(files: Files, name: str) -> tuple[str, Laid, pa.Table, Any] | None:
+    """Open a shard; None where it holds augmented views only."""
+    file: list[pa.NativeFile] = []
+
+    def opened() -> pa.NativeFile:
+        file.append(files.open(name, mapped=True))
+        return file[0]
+
+    shard = opened_shard(name, opened)
+    if is_augmented(shard):
+        return None
+    table = read_shard(name, shard, None, COLUMNS[:2])
+    kind = shard.schema_arrow.field("vector").type
+    file[0].seek(0)
+    laid = _laid(np.frombuffer(file[0].read_buffer(), np.uint8), shard.metadata, kind)
+    if laid is None:  # another writer's: Arrow makes of it what it can
+        laid = _in_memory(flat_vectors(read_shard(name, shard, None, COLUMNS[2:])))
+    if len(laid.offsets) != len(table):
+        raise StoreCorrupt(f"shard {name} has not a vector for each of its rows. {REMEDY}")
+    return name, laid, table, kind
+
+
+def _laid(data: npt.NDArray[np.uint8], footer: Any, kind: Any) -> Laid | None:
+    """Find the rows of a shard in the bytes of its file; None where they are not plain."""
+    width = kind.value_type.bit_width // 8
+    column = len(COLUMNS) - 1
+    starts, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        found = page_values(data.data, group.column(column), width)
+        if found is None or group.column(column).num_values != group.num_rows * kind.list_size:
+            return None
+        starts.append(found[0])
+        counts.append(found[1])
+    start, count = np.concatenate(starts), np.concatenate(counts)
+    end = np.cumsum(count)
+    value = np.arange(footer.num_rows) * kind.list_size  # the first of each row
+    page = np.searchsorted(end, value, side="right")
+    offsets = start[page] + (value - (end - count)[page]) * width
+    if (value + kind.list_size > end[page]).any():  # a row begins in one page and ends in another
+        return None
+    return Laid(data, offsets, kind.list_size * width)
+
+
+def _in_memory(vectors: VectorArray) -> Laid:
+    size = vectors.shape[1] * vectors.itemsize
+    return Laid(vectors.reshape(-1).view(np.uint8), np.arange(len(vectors)) * size, size)
