@@ -27,8 +27,8 @@ SURFACE = {
         "QueueItem", "Queues", "RangeFile", "Recorded", "Review", "Signed", "Store", "Task",
         "VectorRows", "bring_in", "check_name", "files_at", "forget", "fsck", "ids_from_arrow",
         "ids_from_bytes", "ids_to_arrow", "image_id", "in_force_of", "merge_labels", "nearest",
-        "parts_of", "plan_forget", "positions", "read_reviews", "record_claims", "seal_of", "sealed", "unit",
-        "unsealed",
+        "parts_of", "plan_forget", "positions", "read_reviews", "record_claims", "seal_of",
+        "sealed", "unit", "unsealed",
     ],
     "icehouse.store.care": ["Finding", "FsckReport", "Oblivion", "forget", "fsck", "plan_forget"],
     "icehouse.embedder": [
