@@ -14,7 +14,9 @@ from icehouse.errors import MissingExtra
 
 PACKAGE = Path(icehouse.__file__).parent
 ROOT = PACKAGE.parent
-LAYERS = ("cli", "demo", "service", "report", "review", "heads", "embedder", "store", "errors")
+LAYERS = (
+    "cli", "demo", "service", "report", "review", "search", "heads", "embedder", "store", "errors"
+)  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 SURFACE = {

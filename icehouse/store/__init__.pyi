@@ -1,6 +1,7 @@
 """The store: what is kept on disk or object storage, and exact search in it."""
 
 from ._bring_in import Signed, bring_in
+from ._cache import cache_folder
 from ._catalog import Catalog, CatalogRow
 from ._claims import record_claims
 from ._features import FeatureMatrix, FeatureShards
@@ -14,6 +15,7 @@ from ._ids import (
     image_id,
     positions,
 )
+from ._index_files import IndexCard, IndexedRows, IndexFiles, fingerprints
 from ._joint_features import parts_of
 from ._label_events import LabelEvent, Task, in_force_of
 from ._label_state import LabelState
@@ -44,6 +46,9 @@ __all__ = [
     "FsckReport",
     "Given",
     "IdArray",
+    "IndexCard",
+    "IndexFiles",
+    "IndexedRows",
     "LabelEvent",
     "LabelLog",
     "LabelState",
@@ -61,8 +66,10 @@ __all__ = [
     "Task",
     "VectorRows",
     "bring_in",
+    "cache_folder",
     "check_name",
     "files_at",
+    "fingerprints",
     "forget",
     "fsck",
     "ids_from_arrow",

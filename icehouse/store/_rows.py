@@ -78,7 +78,7 @@ class VectorRows:
     ids : array of V32, shape (n,)
         Without duplicates.
     shards : tuple of str
-        Names of the files that rows lie in, relative to the store.
+        Last parts of the names of the files that rows lie in.
     shard : array of int32, shape (n,)
         Which of them; rising.
     dim : int
@@ -95,7 +95,7 @@ class VectorRows:
         index: IdIndex | None = None,
     ) -> None:
         self.encoder_id = encoder_id
-        self.shards = tuple(name for name, _ in shards)
+        self.shards = tuple(bare(name) for name, _ in shards)
         self.dim, self.dtype = kind
         self._laid = [laid for _, laid in shards]
         self.ids = np.concatenate([np.empty(0, ID_DTYPE), *(ids for ids, _ in kept)])
@@ -168,7 +168,7 @@ class VectorRows:
                 stop = min(start + CHECKED_ROWS, last)
                 self._laid[number].copy(self._local[start:stop], out[start:stop])
                 if not all_finite(vectors[start:stop]):
-                    name = self.shards[number]
+                    name = f"features/{self.encoder_id}/{self.shards[number]}"
                     raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
             self._laid[number] = _in_memory(vectors[:0])  # what was fetched makes room
         return vectors

@@ -23,7 +23,7 @@ LAYOUT = re.compile(
     | runs/[^/]+/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16}\.json
     | tuning/[^/]+/[0-9a-f]{16}\.jsonl
     | zero-shot/[^/]+/[^/]+/(answers|differences)\.csv
-    | indexes/.+
+    | indexes/[^/]+/(index\.json|[0-9a-f]{24}\.(faiss|parquet))
     | reports/.+
     """,
     re.VERBOSE,
