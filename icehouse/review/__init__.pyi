@@ -8,7 +8,6 @@ from ._label_issues import label_issues
 from ._neighbours import Neighbour, neighbours
 from ._predict import Prediction, predict_dataset, predict_files
 from ._prompts import parse_captions, read_prompts, read_templates
-from ._query import Found, vectors_of
 from ._queue import NewQueue, QueueOptions, Ranked, queue, rank
 from ._queue_pool import in_scope
 from ._queue_state import QueueState, ReviewerState, queue_state
@@ -32,7 +31,6 @@ __all__ = [
     "Flag",
     "FlagReport",
     "FlagSettings",
-    "Found",
     "History",
     "Imported",
     "LabelIssue",
@@ -73,7 +71,6 @@ __all__ = [
     "read_templates",
     "simulate",
     "uncertainty",
-    "vectors_of",
     "write_flags",
     "write_label_issues",
     "write_zero_shot",

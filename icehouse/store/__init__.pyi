@@ -8,6 +8,7 @@ from ._features import FeatureMatrix, FeatureShards
 from ._files import Files, check_name
 from ._files_at import files_at
 from ._ids import (
+    ID_DTYPE,
     IdArray,
     ids_from_arrow,
     ids_from_bytes,
@@ -33,6 +34,7 @@ from .care import Finding, FsckReport, Oblivion, forget, fsck, plan_forget
 
 __all__ = [
     "FORMAT_VERSION",
+    "ID_DTYPE",
     "LEASE_SECONDS",
     "STORE_MANIFEST",
     "Answer",
