@@ -14,6 +14,7 @@ from icehouse.cli import _simulate
 from icehouse.cli import _queue
 from icehouse.cli import _review
 from icehouse.cli import _look
+from icehouse.cli import _search
 from icehouse.cli import _report
 from icehouse.cli import _labels
 from icehouse.cli import _care

@@ -17,6 +17,7 @@ from icehouse.store import files_at
 
 if TYPE_CHECKING:
     from icehouse.review import Flag, LabelIssue, Neighbour
+    from icehouse.search import Hit
 
 COLUMNS = 2
 CELL, LINE = (940, 214), 17
@@ -82,7 +83,7 @@ def _draw_flag(
 ) -> None:
     left, top = at
     small, normal = ImageFont.load_default(12), ImageFont.load_default(14)
-    sheet.paste(_thumbnail(flag, PICTURE), (left, top))
+    sheet.paste(thumbnail(flag, PICTURE), (left, top))
     said = "none" if flag.labels is None else _said(flag.labels, names)
     label = squeezed(f"   label: {said}", _fits(normal, WIDTH // 2))
     key = ending(flag.key, _fits(normal, WIDTH - normal.getlength(label)))
@@ -93,7 +94,7 @@ def _draw_flag(
     beside = left + PICTURE + 16 + 208
     for number, near in enumerate(flag.neighbours[:SHOWN_NEIGHBOURS]):
         x = beside + number * (THUMBNAIL + 12)
-        sheet.paste(_thumbnail(near, THUMBNAIL), (x, top))
+        sheet.paste(thumbnail(near, THUMBNAIL), (x, top))
         said = _said(near.labels or (), names)
         font = normal if _fits(normal, THUMBNAIL)(said) else small
         label = squeezed(said, _fits(font, THUMBNAIL + 8))
@@ -133,7 +134,8 @@ def _lines(summary: str, names: dict[str, str], font: Font) -> list[str]:
     return [line for line in (first, squeezed(GAP.join(rest), fits)) if line]
 
 
-def _thumbnail(shown: Flag | LabelIssue | Neighbour, side: int) -> Image.Image:
+def thumbnail(shown: Flag | LabelIssue | Neighbour | Hit, side: int) -> Image.Image:
+    """Return a picture in a square of so many pixels."""
     canvas = Image.new("RGB", (side, side), EMPTY)
     try:
         image = Image.fromarray(decode(look_again(shown.path, shown.source, shown.key)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.embedder import reopen_text_encoder
+from icehouse.embedder import choose_encoder, choose_text_encoder, reopen_text_encoder
 from icehouse.errors import LookupFailed, UsageError
 from icehouse.search._engine import check_vectors
 from icehouse.search._query import vectors_of
@@ -38,6 +38,12 @@ class Query:
     texts: tuple[str, ...] = ()
     not_texts: tuple[str, ...] = ()
     vectors: npt.NDArray[np.floating] | None = None
+
+    def __str__(self) -> str:
+        said = [*self.like, *(f"“{text}”" for text in self.texts)]
+        said += [f"{len(self.vectors)} vectors"] if self.vectors is not None else []
+        said += [f"not {image}" for image in self.unlike]
+        return ", ".join([*said, *(f"not “{text}”" for text in self.not_texts)])
 
     @property
     def in_words(self) -> bool:
@@ -98,6 +104,34 @@ def ask(store: Store, rows: VectorRows, query: Query) -> Asked:
     if not np.linalg.norm(direction) > 1e-6:
         raise UsageError("what is wanted and what is not cancel out: nothing is left to look for")
     return Asked(direction, near, np.concatenate([like_ids, unlike_ids]))
+
+
+def choose_searched(store: Store, query: Query, encoder: str | None = None) -> str:
+    """Return the encoder_id that a text names; of several, one that takes words if there are some.
+
+    Raises
+    ------
+    LookupFailed, UsageError
+        As :func:`choose_encoder` and :func:`choose_text_encoder`.
+    """
+    return (choose_text_encoder if query.in_words else choose_encoder)(store, encoder)
+
+
+def read_vectors(path: Path) -> npt.NDArray[np.floating]:
+    """Read vectors from a file of numpy, shape (n, D).
+
+    Raises
+    ------
+    UsageError
+        It is none.
+    """
+    try:
+        vectors = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"{path} holds no vectors as numpy saves them: {error}") from error
+    if not isinstance(vectors, np.ndarray) or vectors.dtype.kind not in "fiu" or vectors.ndim > 2:
+        raise UsageError(f"{path} has to hold one vector of numbers or several of equal length")
+    return np.atleast_2d(vectors).astype(np.float32)
 
 
 def _images(

@@ -128,7 +128,7 @@ def build_index(
             parameters=dict(chosen.parameters),
             shards=rows.shards,
             measured=_said(chosen),
-            asked=asdict(options),
+            asked={**asdict(options), "kinds": list(options.kinds)},
             tried=tuple(_said(each) for each in tried),
             versions={"faiss": str(_faiss.faiss().__version__)},
         )

@@ -18,7 +18,7 @@ Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 AT_ONCE = 65_536
-TRAINED_ON = 64  # rows for each centre
+TRAINED_ON = 32  # rows for each centre
 MOST_TRAINED_ON = 131_072
 BREADTH = 80  # of the search for neighbours while a graph is made
 
@@ -53,9 +53,25 @@ def made(kind: Kind, rows: VectorRows, which: Integers, seed: int = 0) -> Any:
     if not index.is_trained:
         most = min(MOST_TRAINED_ON, max(TRAINED_ON * lists(len(which)), 4096))
         chosen = np.random.default_rng(seed).permutation(len(which))[:most]
-        index.train(unit(rows.at(which[np.sort(chosen)])))
+        _train(index, unit(rows.at(which[np.sort(chosen)])))
     add(index, rows, which)
     return index
+
+
+def _train(index: Any, vectors: Floats) -> None:
+    """Learn centres on all threads, then codes on one: a hundred small problems, one by one.
+
+    On two threads that wait for each other at each of them, codes took eight times the time.
+    """
+    if hasattr(index, "train_q1"):
+        pointer = faiss().swig_ptr(vectors)
+        index.train_q1(len(vectors), pointer, False, index.metric_type)
+    threads = faiss().omp_get_max_threads()
+    faiss().omp_set_num_threads(1 if hasattr(index, "pq") else threads)
+    try:
+        index.train(vectors)
+    finally:
+        faiss().omp_set_num_threads(threads)
 
 
 def add(index: Any, rows: VectorRows, which: Integers) -> None:
