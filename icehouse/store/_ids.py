@@ -102,11 +102,20 @@ class IdIndex:
         found = self._order[np.minimum(slot, len(self._ids) - 1)]
         return np.where(self._ids[found] == wanted, found, -1).astype(np.int64)
 
-    def first(self) -> npt.NDArray[np.int64]:
-        """Return the rows that hold an id for the first time, rising."""
-        if not self._clash:
-            return np.arange(len(self._ids))
-        return np.sort(np.unique(self._ids, return_index=True)[1])
+
+def first_rows(ids: IdArray) -> npt.NDArray[np.int64]:
+    """Return the rows that hold an id for the first time, rising.
+
+    Examples
+    --------
+    >>> ids = ids_from_bytes([image_id(b"a"), image_id(b"b"), image_id(b"a")])
+    >>> first_rows(ids)
+    array([0, 1])
+    """
+    heads = np.sort(_heads(ids))
+    if not (heads[1:] == heads[:-1]).any():
+        return np.arange(len(ids))
+    return np.sort(np.unique(ids, return_index=True)[1])
 
 
 def _heads(ids: IdArray) -> npt.NDArray[np.uint64]:

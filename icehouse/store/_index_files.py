@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from icehouse.errors import StoreCorrupt
 from icehouse.store._cache import cache_folder
 from icehouse.store._files import Files
-from icehouse.store._ids import IdArray, IdIndex, ids_from_arrow, ids_to_arrow
+from icehouse.store._ids import IdArray, IdIndex, first_rows, ids_from_arrow, ids_to_arrow
 from icehouse.store._local_files import LocalFiles
 from icehouse.store._rows import VectorRows
 from icehouse.store._sealed import sealed, unsealed
@@ -167,7 +167,7 @@ class IndexFiles:
             shard, prints = table["shard"].to_numpy(), table["fingerprint"].to_numpy()
         except DAMAGE as error:
             raise _damaged(name, error) from error
-        if len(ids) != card.rows or len(IdIndex(ids).first()) != len(ids):
+        if len(ids) != card.rows or len(first_rows(ids)) != len(ids):
             raise _damaged(name, f"it has {len(ids)} rows, not {card.rows} different ones")
         return IndexedRows(ids, shard, prints)
 

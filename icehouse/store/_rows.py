@@ -8,9 +8,9 @@ change under their names, so nothing here can be older than they are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from icehouse.errors import LookupFailed, StoreCorrupt
 from icehouse.store._files import Files
-from icehouse.store._ids import ID_DTYPE, IdArray, IdIndex, ids_from_arrow
+from icehouse.store._ids import ID_DTYPE, IdArray, IdIndex, first_rows, ids_from_arrow
 from icehouse.store._pages import Offsets, page_values
 from icehouse.store._shard import (
     COLUMNS,
@@ -34,6 +34,7 @@ from icehouse.store._shard import (
 )
 from icehouse.store._tombstones import alive
 
+COPIERS = 2  # at once: a processor does not use all of its memory's speed alone
 CHECKED_ROWS = 1024  # at once: what was just copied is still in the cache
 
 
@@ -90,26 +91,26 @@ class VectorRows:
         self,
         encoder_id: str,
         shards: Sequence[tuple[str, Laid]],
-        kept: Sequence[tuple[IdArray, Offsets]],
+        rows: tuple[IdArray, npt.NDArray[np.int32], Offsets],
         kind: tuple[int, np.dtype[Any]],
-        index: IdIndex | None = None,
     ) -> None:
         self.encoder_id = encoder_id
         self.shards = tuple(bare(name) for name, _ in shards)
         self.dim, self.dtype = kind
+        self.ids, self.shard, self._local = rows
         self._laid = [laid for _, laid in shards]
-        self.ids = np.concatenate([np.empty(0, ID_DTYPE), *(ids for ids, _ in kept)])
-        self._local = np.concatenate([np.empty(0, np.int64), *(rows for _, rows in kept)])
-        self._index = index or IdIndex(self.ids)
-        sizes = [len(rows) for _, rows in kept]
-        self.shard = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
 
     @classmethod
     def of(cls, encoder_id: str, ids: IdArray, vectors: VectorArray) -> VectorRows:
         """Return rows that are in memory already."""
         kind = vectors.shape[1], vectors.dtype
         laid = _in_memory(np.ascontiguousarray(vectors))
-        return cls(encoder_id, [("", laid)], [(ids, np.arange(len(ids)))], kind)
+        rows = ids, np.zeros(len(ids), np.int32), np.arange(len(ids))
+        return cls(encoder_id, [("", laid)], rows, kind)
+
+    @cached_property
+    def _index(self) -> IdIndex:
+        return IdIndex(self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -162,8 +163,10 @@ class VectorRows:
             One is not finite.
         """
         vectors, out = self._empty(len(self))
-        bounds = np.searchsorted(self.shard, np.arange(len(self.shards) + 1))
-        for number, (first, last) in enumerate(pairwise(bounds.tolist())):
+        bounds = np.searchsorted(self.shard, np.arange(len(self.shards) + 1)).tolist()
+
+        def copy(number: int) -> None:
+            first, last = bounds[number : number + 2]
             for start in range(first, last, CHECKED_ROWS):
                 stop = min(start + CHECKED_ROWS, last)
                 self._laid[number].copy(self._local[start:stop], out[start:stop])
@@ -171,6 +174,9 @@ class VectorRows:
                     name = f"features/{self.encoder_id}/{self.shards[number]}"
                     raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
             self._laid[number] = _in_memory(vectors[:0])  # what was fetched makes room
+
+        with ThreadPoolExecutor(COPIERS) as pool:
+            list(pool.map(copy, range(len(self.shards))))
         return vectors
 
     def _empty(self, rows: int) -> tuple[VectorArray, npt.NDArray[np.uint8]]:
@@ -208,23 +214,22 @@ def open_rows(
             f"features/{encoder_id} holds vectors of several types: {kinds}. {REMEDY}"
         )
     kind = kinds.pop() if kinds else pa.list_(pa.float16(), 0)
-    kept = []
+    ids, local = [np.empty(0, ID_DTYPE)], [np.empty(0, np.int64)]
     for name, _, table, _ in shards:
-        ids = ids_from_arrow(table["image_id"])
-        plain = np.flatnonzero((table["view"].to_numpy() == 0) & alive(ids, dead.get(bare(name))))
-        kept.append((ids[plain], plain))
-    # Two writers at work at once may both have stored an image: its first row counts.
-    every = np.concatenate([np.empty(0, ID_DTYPE), *(ids for ids, _ in kept)])
-    index: IdIndex | None = (known := IdIndex(every))
-    first = known.first()
-    if len(first) < len(every):
-        index, once = None, np.zeros(len(every), np.bool_)
-        once[first] = True
-        masks = np.split(once, np.cumsum([len(ids) for ids, _ in kept])[:-1])
-        kept = [(ids[mask], rows[mask]) for (ids, rows), mask in zip(kept, masks, strict=True)]
+        images = ids_from_arrow(table["image_id"])
+        plain = table["view"].to_numpy() == 0
+        if bare(name) in dead:
+            plain &= alive(images, dead[bare(name)])
+        ids.append(images if plain.all() else images[plain])
+        local.append(np.flatnonzero(plain))
+    shard = np.repeat(np.arange(len(shards), dtype=np.int32), [len(each) for each in local[1:]])
+    rows = np.concatenate(ids), shard, np.concatenate(local)
+    first = first_rows(rows[0])
+    if len(first) < len(shard):  # two writers at work at once may both have stored an image
+        rows = rows[0][first], rows[1][first], rows[2][first]
     dtype = np.dtype(kind.value_type.to_pandas_dtype())
     laid = [(name, laid) for name, laid, *_ in shards]
-    return VectorRows(encoder_id, laid, kept, (kind.list_size, dtype), index)
+    return VectorRows(encoder_id, laid, rows, (kind.list_size, dtype))
 
 
 def _open(files: Files, name: str) -> tuple[str, Laid, pa.Table, Any] | None:
