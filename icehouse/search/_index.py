@@ -69,20 +69,30 @@ def open_index(store: Store, rows: VectorRows) -> tuple[Index | None, list[str]]
     Whatever is wrong with it is only said: exact search is slower, and right.
     """
     files = IndexFiles(store.files, rows.encoder_id)
+    card: IndexCard | None = None
     try:
-        card = files.card()
-        if card is None or card.kind == FLAT:
-            return None, []
-        if card.dim != rows.dim:
-            raise StoreCorrupt(f"the index has dimension {card.dim}, the vectors {rows.dim}")
-        indexed = files.indexed(card)
-        index = _faiss.mapped(files.path(card))
-        if (index.ntotal, index.d) != (card.rows, card.dim):
-            raise StoreCorrupt(f"the index has {index.ntotal} rows, and not {card.rows}")
+        while True:
+            before, card = card, files.card()
+            if card is None or card.kind == FLAT:
+                return None, []
+            try:
+                return _opened(files, card, rows), []
+            except StoreCorrupt:
+                if card == before:
+                    raise  # else another one may have taken its place meanwhile
     except (StoreCorrupt, MissingExtra, RuntimeError) as error:
         return None, [f"the index is not used, and search is exact and slower: {error}"]
+
+
+def _opened(files: IndexFiles, card: IndexCard, rows: VectorRows) -> Index:
+    if card.dim != rows.dim:
+        raise StoreCorrupt(f"the index has dimension {card.dim}, the vectors {rows.dim}")
+    indexed = files.indexed(card)
+    index = _faiss.mapped(files.path(card))
+    if (index.ntotal, index.d) != (card.rows, card.dim):
+        raise StoreCorrupt(f"the index has {index.ntotal} rows, and not {card.rows}")
     place = indexed.rows_of(card.shards, rows)
     covered = place >= 0
     row = np.full(card.rows, -1)
     row[place[covered]] = np.flatnonzero(covered)
-    return Index(card, covered, index, row), []
+    return Index(card, covered, index, row)

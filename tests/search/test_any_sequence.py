@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import icehouse
 from icehouse.errors import LookupFailed, StoreCorrupt
 from icehouse.search import BuildOptions, Engine, build_index, extend_index
 from icehouse.store import IndexFiles, Store
@@ -109,7 +114,7 @@ ACTIONS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(deadline=None, max_examples=20, derandomize=True)
 @given(
     steps=st.lists(
         st.tuples(ACTIONS, st.integers(0, 99), st.none() | st.integers(0, 5)),
@@ -156,3 +161,41 @@ def test_a_writer_that_dies_at_any_moment_leaves_the_old_index_or_the_new(
     assert Engine.open(store, ENCODER).index is not None or (verb == "drop" and card is None)
     build(store, "hnsw")  # what was left behind is in nobody's way
     compare(store)
+
+
+WRITER = """
+import sys
+import numpy as np
+from icehouse.search import BuildOptions, build_index
+from icehouse.store import Store
+
+store = Store.open(sys.argv[1])
+print("ready", flush=True)
+for kind in ("ivf-sq", "hnsw") * 1000:
+    build_index(store, sys.argv[2], BuildOptions(target_recall=0.01, kinds=(kind,)))
+"""
+
+
+def test_a_writer_that_is_killed_without_a_word_changes_no_answer(store: Store) -> None:
+    add(store, np.arange(50))
+    environment = os.environ | {"PYTHONPATH": str(Path(icehouse.__file__).parents[1])}
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(store.path), ENCODER],
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
+    assert writer.stdout is not None
+    with writer.stdout:
+        writer.stdout.readline()
+        deadline = time.monotonic() + 60
+        while IndexFiles(store.files, ENCODER).card() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        add(store, np.arange(50, 80), seed=2)
+        for _ in range(20):  # the index is replaced under the reader all the time
+            compare(store)
+        writer.kill()
+        writer.wait()
+    compare(store)
+    act(store, "extend", 0)
+    compare(store)
+    assert Engine.open(store, ENCODER).index is not None
