@@ -20,7 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from _common import show, workplace
 
 DIM, SHARD = 512, 65_536
 ENCODER = "random-0123456789ab"
@@ -29,6 +28,8 @@ WAYS = ("np.load", "icehouse", "icehouse from memory map", "pyarrow's defaults",
 
 def main() -> None:
     """Run it."""
+    from _common import show, workplace  # not in the environment of peers
+
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     with workplace() as folder:
         write(folder, rows)

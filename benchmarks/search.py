@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import show, workplace
 
 DIM, SHARD, K, QUERIES = 512, 65_536, 10, 1000
 CENTRES, DIRECTIONS, SPREAD, NOISE = 5000, 32, 0.7, 0.25
@@ -55,6 +54,8 @@ class Mixture:
 
 def main() -> None:
     """Run it."""
+    from _common import show, workplace  # not in the environment of peers
+
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     ways = sys.argv[2:] or WAYS
     with workplace() as folder:
