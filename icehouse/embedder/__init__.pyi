@@ -14,7 +14,7 @@ from ._rehearse import Rehearsal, rehearse
 from ._report import EmbedReport, Failure, Speed
 from ._spec import EncoderSpec, PictureOptions, PreprocessSpec
 from ._text import TextEncoder, choose_text_encoder, reopen_text_encoder
-from ._threads import one_torch_thread
+from ._threads import cores, one_torch_thread
 from ._views import ViewOptions
 from .sources import (
     Entry,
@@ -61,6 +61,7 @@ __all__ = [
     "best_precision",
     "choose_encoder",
     "choose_text_encoder",
+    "cores",
     "decode",
     "embed",
     "encoder_to_onnx",
