@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from icehouse.errors import LookupFailed, StoreCorrupt
 from icehouse.store._files import Files
-from icehouse.store._ids import ID_DTYPE, IdArray, IdIndex, first_rows, ids_from_arrow
+from icehouse.store._ids import ID_BYTES, ID_DTYPE, IdArray, IdIndex, first_rows, ids_from_arrow
 from icehouse.store._pages import Offsets, page_values
 from icehouse.store._shard import (
     COLUMNS,
@@ -29,12 +30,14 @@ from icehouse.store._shard import (
     bare,
     flat_vectors,
     is_augmented,
+    is_plain,
     opened_shard,
     read_shard,
 )
 from icehouse.store._tombstones import alive
 
 COPIERS = 2  # at once: a processor does not use all of its memory's speed alone
+Mask = npt.NDArray[np.bool_]
 CHECKED_ROWS = 1024  # at once: what was just copied is still in the cache
 
 
@@ -215,11 +218,9 @@ def open_rows(
         )
     kind = kinds.pop() if kinds else pa.list_(pa.float16(), 0)
     ids, local = [np.empty(0, ID_DTYPE)], [np.empty(0, np.int64)]
-    for name, _, table, _ in shards:
-        images = ids_from_arrow(table["image_id"])
-        plain = table["view"].to_numpy() == 0
+    for name, _, (images, plain), _ in shards:
         if bare(name) in dead:
-            plain &= alive(images, dead[bare(name)])
+            plain = plain & alive(images, dead[bare(name)])
         ids.append(images if plain.all() else images[plain])
         local.append(np.flatnonzero(plain))
     shard = np.repeat(np.arange(len(shards), dtype=np.int32), [len(each) for each in local[1:]])
@@ -232,7 +233,7 @@ def open_rows(
     return VectorRows(encoder_id, laid, rows, (kind.list_size, dtype))
 
 
-def _open(files: Files, name: str) -> tuple[str, Laid, pa.Table, Any] | None:
+def _open(files: Files, name: str) -> tuple[str, Laid, tuple[IdArray, Mask], Any] | None:
     """Open a shard; None where it holds augmented views only."""
     file: list[pa.NativeFile] = []
 
@@ -243,36 +244,47 @@ def _open(files: Files, name: str) -> tuple[str, Laid, pa.Table, Any] | None:
     shard = opened_shard(name, opened)
     if is_augmented(shard):
         return None
-    table = read_shard(name, shard, None, COLUMNS[:2])
-    kind = shard.schema_arrow.field("vector").type
     file[0].seek(0)
-    laid = _laid(np.frombuffer(file[0].read_buffer(), np.uint8), shard.metadata, kind)
+    data, kind = np.frombuffer(file[0].read_buffer(), np.uint8), shard.schema_arrow.field(2).type
+    images = _images(name, shard, data)
+    laid = _laid(data, shard.metadata, 2, kind.list_size, kind.value_type.bit_width // 8)
     if laid is None:  # another writer's: Arrow makes of it what it can
         laid = _in_memory(flat_vectors(read_shard(name, shard, None, COLUMNS[2:])))
-    if len(laid.offsets) != len(table):
+    if len(laid.offsets) != len(images[0]):
         raise StoreCorrupt(f"shard {name} has not a vector for each of its rows. {REMEDY}")
-    return name, laid, table, kind
+    return name, laid, images, kind
 
 
-def _laid(data: npt.NDArray[np.uint8], footer: Any, kind: Any) -> Laid | None:
-    """Find the rows of a shard in the bytes of its file; None where they are not plain."""
-    width = kind.value_type.bit_width // 8
-    column = len(COLUMNS) - 1
+def _images(name: str, shard: pq.ParquetFile, data: npt.NDArray[np.uint8]) -> tuple[IdArray, Mask]:
+    """Return the image of each row, and whether it is the plain one."""
+    laid = _laid(data, shard.metadata, 0, 1, ID_BYTES) if is_plain(shard) else None
+    if laid is None:
+        table = read_shard(name, shard, None, COLUMNS[:2])
+        return ids_from_arrow(table["image_id"]), table["view"].to_numpy() == 0
+    ids = np.empty(len(laid.offsets), ID_DTYPE)
+    laid.copy(np.arange(len(ids)), ids.view(np.uint8).reshape(-1, ID_BYTES))
+    return ids, np.ones(len(ids), np.bool_)
+
+
+def _laid(
+    data: npt.NDArray[np.uint8], footer: Any, column: int, length: int, width: int
+) -> Laid | None:
+    """Find a column's rows, each of so many values, in a file; None where they are not plain."""
     starts, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for group in map(footer.row_group, range(footer.num_row_groups)):
         found = page_values(data.data, group.column(column), width)
-        if found is None or group.column(column).num_values != group.num_rows * kind.list_size:
+        if found is None or group.column(column).num_values != group.num_rows * length:
             return None
         starts.append(found[0])
         counts.append(found[1])
     start, count = np.concatenate(starts), np.concatenate(counts)
     end = np.cumsum(count)
-    value = np.arange(footer.num_rows) * kind.list_size  # the first of each row
+    value = np.arange(footer.num_rows) * length  # the first of each row
     page = np.searchsorted(end, value, side="right")
     offsets = start[page] + (value - (end - count)[page]) * width
-    if (value + kind.list_size > end[page]).any():  # a row begins in one page and ends in another
+    if (value + length > end[page]).any():  # a row begins in one page and ends in another
         return None
-    return Laid(data, offsets, kind.list_size * width)
+    return Laid(data, offsets, length * width)
 
 
 def _in_memory(vectors: VectorArray) -> Laid:

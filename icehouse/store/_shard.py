@@ -136,10 +136,24 @@ def opened_shard(
 
 def is_augmented(shard: pq.ParquetFile) -> bool:
     """Whether a shard holds augmented views only, by the statistics in its footer."""
+    stated = _stated_views(shard)
+    return bool(stated) and all(low > 0 for low, _ in stated)
+
+
+def is_plain(shard: pq.ParquetFile) -> bool:
+    """Whether a shard holds plain images only, by the statistics in its footer."""
+    stated = _stated_views(shard)
+    return bool(stated) and all(low == high == 0 for low, high in stated)
+
+
+def _stated_views(shard: pq.ParquetFile) -> list[tuple[int, int]]:
+    """Return the first and last view of each row group, or nothing where one is not stated."""
     groups = range(shard.metadata.num_row_groups)
     column = COLUMNS.index("view")
     stated = [shard.metadata.row_group(group).column(column).statistics for group in groups]
-    return bool(stated) and all(s is not None and s.has_min_max and s.min > 0 for s in stated)
+    if not all(s is not None and s.has_min_max for s in stated):
+        return []
+    return [(s.min, s.max) for s in stated]
 
 
 def read_shard(name: str, shard: pq.ParquetFile, group: int | None, columns: list[str]) -> pa.Table:
