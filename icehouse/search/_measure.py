@@ -107,7 +107,7 @@ def measure(kind: Kind, index: Any, rows: VectorRows, asked: Asked, target: floa
     """Find the fastest search of an index that reaches a recall; or how far it came.
 
     Neighbours are looked for among many candidates once: that says for every smaller number of them
-    what the recall would be. Recall is of a sample, so its standard error is taken off it.
+    what the recall would be. Recall is of a sample, so two standard errors are taken off it.
     """
     best = Measured(kind.name, why="recall not reached")
     for value in kind.values:
@@ -115,7 +115,7 @@ def measure(kind: Kind, index: Any, rows: VectorRows, asked: Asked, target: floa
             values = {**kind.most(index.ntotal), "candidates": WIDTHS[-1]}
             return Measured(kind.name, values, recall=1.0)
         recalls = _recalls(index, asked, {kind.parameter: value})
-        enough = [width for width, (mean, error) in recalls.items() if mean - error >= target]
+        enough = [width for width, (mean, error) in recalls.items() if mean - 2 * error >= target]
         if not enough:
             mean, _ = recalls[WIDTHS[-1]]
             if best.why and mean > best.recall:

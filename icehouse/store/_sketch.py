@@ -12,6 +12,9 @@ reaches the floor.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -84,11 +87,12 @@ def sketched(queries: Floats, base: Rows, k: int, skip: Integers | None) -> Best
         _Tile(queries[i : i + TILE], k, None if skip is None else skip[i : i + TILE], short)
         for i in range(0, len(queries), TILE)
     ]
-    turned = _Turned(base, short)
-    for start in range(0, len(base), BLOCK):
-        rows, lost = turned.block(start)
-        for tile in tiles:
-            tile.see(rows, lost, start, min(BLOCK, len(base) - start))
+    with _single_threads() as pool:
+        turned = _Turned(base, short, pool)
+        for start in range(0, len(base), BLOCK):
+            rows, lost = turned.block(start)
+            for tile in tiles:
+                tile.see(rows, lost, start, min(BLOCK, len(base) - start))
     best = [tile.best(base) for tile in tiles]
     return Best(
         np.concatenate([each.similarity for each in best]),
@@ -106,24 +110,24 @@ def is_worth_it(queries: int, base: Rows, k: int) -> bool:
 class _Turned:
     """Rows as unit vectors, rounded to bfloat16 if asked, and how much that took from them."""
 
-    def __init__(self, base: Rows, short: bool) -> None:
+    def __init__(self, base: Rows, short: bool, pool: ThreadPoolExecutor) -> None:
         import torch
 
-        self._base, self._short = base, short
+        self._base, self._short, self._pool = base, short, pool
         self._wide = torch.empty((BLOCK, base.dim))
         self._rounded = torch.empty((BLOCK if short else 0, base.dim), dtype=torch.bfloat16)
-        self._rest = torch.empty((CHUNK, base.dim))
 
     def block(self, start: int) -> tuple[torch.Tensor, float]:
         """Return a block of a multiple of GROUP rows, and the most that one has lost."""
         import torch
 
         vectors = torch.from_numpy(self._base.block(start, start + BLOCK))
-        rows, lost = len(vectors), 0.0
+        rows = len(vectors)
         padded = -(-rows // GROUP) * GROUP
         self._wide[rows:padded] = 0
         self._rounded[rows:padded] = 0
-        for first in range(0, rows, CHUNK):
+
+        def turn(first: int) -> float:
             some = slice(first, min(first + CHUNK, rows))
             wide = self._wide[some].copy_(vectors[some])
             length = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
@@ -132,10 +136,12 @@ class _Turned:
                 raise VectorError(
                     "vectors to be searched hold NaN or infinity. Find out which: icehouse fsck"
                 )
-            if self._short:
-                rounded = self._rounded[some].copy_(wide)
-                rest = torch.sub(wide, rounded, out=self._rest[: len(wide)])
-                lost = max(lost, float(torch.linalg.vector_norm(rest, dim=1).max()))
+            if not self._short:
+                return 0.0
+            rest = wide - self._rounded[some].copy_(wide)
+            return float(torch.linalg.vector_norm(rest, dim=1).max())
+
+        lost = max(self._pool.map(turn, range(0, rows, CHUNK)))
         return (self._rounded if self._short else self._wide)[:padded], lost
 
 
@@ -229,6 +235,19 @@ class _Tile:
             dot = torch.linalg.vecdot(asked[torch.from_numpy(query[some])], wide)
             cosine[some] = torch.where(length > 0, dot / length, 0.0)
         return cosine.numpy()
+
+
+@contextmanager
+def _single_threads() -> Iterator[ThreadPoolExecutor]:
+    """Yield workers in which torch uses one thread: at small steps they would wait for others."""
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _is_fast() -> bool:
