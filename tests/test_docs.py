@@ -134,6 +134,14 @@ def test_python_about_the_page_runs_after_its_commands(workplace, monkeypatch, c
     assert "images right" in capsys.readouterr().out
 
 
+def test_python_about_search_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/search.md", monkeypatch, capsys)
+    assert (workplace / "found" / "search.png").exists()
+    [block] = blocks((ROOT / "docs" / "search.md").read_text(), "python")
+    exec(compile(block, "search.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("1 ")
+
+
 def test_python_about_captions_runs_after_its_commands(workplace, monkeypatch, capsys):
     test_commands_run_as_they_stand(workplace, "docs/zero-shot.md", monkeypatch, capsys)
     [block] = blocks((ROOT / "docs" / "zero-shot.md").read_text(), "python")

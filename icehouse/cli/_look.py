@@ -1,4 +1,4 @@
-"""Verbs that say where to look: flag, label-issues, neighbours."""
+"""Verbs that say where to look: flag, label-issues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import typer
 
 from icehouse.cli._app import (
     Coverage,
-    EncoderName,
     HeadName,
     Json,
     LabelsUrl,
@@ -104,26 +103,3 @@ def label_issues(
         written.append(sheet)
     lines = [*noted(report.notes), *(f"written: {p}" for p in written)]
     show(report.issues, json_lines, label_issues_table(report, top), *lines)
-
-
-@app.command()
-def neighbours(
-    query: Annotated[str, typer.Argument(help="Image file, key in the store, or image_id.")],
-    store: StorePath,
-    encoder: EncoderName = None,
-    task: Annotated[str | None, typer.Option("--task", "-t", help="Whose labels to show.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 5,
-    labels: LabelsUrl = None,
-    json_lines: Json = False,
-) -> None:
-    """Show the images nearest to one."""
-    from icehouse.embedder import choose_encoder
-    from icehouse.report import neighbours_table
-    from icehouse.review import neighbours as run
-    from icehouse.store import Store
-
-    opened = Store.open(store, labels)
-    tasks = [t.name for t in opened.labels.tasks()] if opened.has_labels else []
-    shown = task or (tasks[0] if len(tasks) == 1 else None)
-    found = run(opened, choose_encoder(opened, encoder), query, k, task=shown)
-    show(found, json_lines, neighbours_table(found))

@@ -17,7 +17,7 @@ from ._report import EmbedReport, Failure, Speed
 from ._spec import EncoderSpec, PictureOptions, PreprocessSpec
 from ._steady import SteadyEncoder
 from ._text import TextEncoder, choose_text_encoder, reopen_text_encoder
-from ._threads import one_torch_thread
+from ._threads import cores, one_torch_thread
 from ._views import ViewOptions
 from .alike import (
     MAX_DISTANCE,
@@ -86,6 +86,7 @@ __all__ = [
     "choose_encoder",
     "choose_text_encoder",
     "clusters_of",
+    "cores",
     "decode",
     "embed",
     "embed_stored",

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from icehouse.embedder._encoder import EncoderRequest, like
 from icehouse.embedder._spec import EncoderSpec, PreprocessSpec
 from icehouse.embedder._threads import cpu_name
+from icehouse.store import cache_folder
 
 if TYPE_CHECKING:
     import openvino
@@ -45,14 +45,6 @@ class Converted:
     spec: EncoderSpec
     rates: dict[str, float]
     model: Path
-
-
-def cache_folder() -> Path:
-    """Return the folder of all that can be made again."""
-    named = os.environ.get("ICEHOUSE_CACHE")
-    if named:
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "icehouse"
 
 
 def find(request: EncoderRequest) -> Converted | None:

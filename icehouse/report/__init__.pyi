@@ -26,6 +26,7 @@ from ._progress import EmbedProgress, FitProgress
 from ._queue import new_queue_tables, queue_state_tables, queues_table
 from ._reliability import write_reliability
 from ._runs import run_diff_tables, run_table, runs_tables
+from ._search import hits_table, index_table, indexes_table, write_hits
 from ._sheet import contact_sheet
 from ._simulation_files import write_simulation
 from ._simulation_tables import simulation_tables
@@ -35,7 +36,6 @@ from ._tables import (
     embed_table,
     flags_table,
     heads_table,
-    neighbours_table,
     overview_tables,
     predictions_table,
     rehearsal_table,
@@ -72,12 +72,14 @@ __all__ = [
     "fsck_table",
     "heads_table",
     "history_table",
+    "hits_table",
     "import_lines",
+    "index_table",
+    "indexes_table",
     "label_counts_tables",
     "label_issues_table",
     "look_again",
     "merge_tables",
-    "neighbours_table",
     "new_queue_tables",
     "overview",
     "overview_tables",
@@ -96,6 +98,7 @@ __all__ = [
     "write_events",
     "write_explained",
     "write_first_layer",
+    "write_hits",
     "write_label_counts",
     "write_page",
     "write_reliability",

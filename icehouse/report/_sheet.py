@@ -17,6 +17,7 @@ from icehouse.store import files_at
 
 if TYPE_CHECKING:
     from icehouse.review import Copy, Flag, LabelIssue, Neighbour
+    from icehouse.search import Hit
 
 COLUMNS = 2
 CELL, LINE = (940, 214), 17
@@ -133,7 +134,7 @@ def _lines(summary: str, names: dict[str, str], font: Font) -> list[str]:
     return [line for line in (first, squeezed(GAP.join(rest), fit)) if line]
 
 
-def thumbnail(shown: Flag | LabelIssue | Neighbour | Copy, side: int) -> Image.Image:
+def thumbnail(shown: Flag | LabelIssue | Neighbour | Copy | Hit, side: int) -> Image.Image:
     """Return a picture within a square, or a square that says that it has moved."""
     canvas = Image.new("RGB", (side, side), EMPTY)
     try:

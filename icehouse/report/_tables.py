@@ -18,7 +18,7 @@ from icehouse.report._overview import Overview
 
 if TYPE_CHECKING:
     from icehouse.heads import HeadCard
-    from icehouse.review import Flag, FlagReport, Neighbour, Prediction
+    from icehouse.review import Flag, FlagReport, Prediction
 
 SHOWN_FAILURES = 5
 SHORT_SPLITS = {"out-of-fold": "out-of-\nfold"}  # a table of all numbers is 80 columns wide
@@ -184,19 +184,6 @@ def predictions_table(predictions: Sequence[Prediction]) -> Table:
             " ".join(f"{value:.2f}" for value in p),
             _labels(each.possible) if sets else NamesCell(", ".join(rest[:4])),
             ", ".join(f"{name} {strength:.2f}" for name, strength in each.reasons.items()),
-        )
-    return table
-
-
-def neighbours_table(found: Sequence[Neighbour]) -> Table:
-    """Return the nearest images of one."""
-    table = new_table("nearest neighbours", "cosine", "image", "dataset", "label")
-    for each in found:
-        table.add_row(
-            f"{each.similarity:.3f}",
-            ImageCell(each.key, each.image_id),
-            each.dataset,
-            _labels(each.labels),
         )
     return table
 

@@ -8,7 +8,6 @@ from ._label_issues import label_issues
 from ._neighbours import Neighbour, neighbours
 from ._predict import Prediction, Predictor, predict_dataset, predict_files
 from ._prompts import parse_captions, read_prompts, read_templates
-from ._query import Found, vectors_of
 from ._queue import NewQueue, QueueOptions, Ranked, queue, rank
 from ._queue_pool import in_scope
 from ._queue_state import QueueState, ReviewerState, queue_state
@@ -44,7 +43,6 @@ __all__ = [
     "Flag",
     "FlagReport",
     "FlagSettings",
-    "Found",
     "History",
     "Imported",
     "LabelIssue",
@@ -87,7 +85,6 @@ __all__ = [
     "read_templates",
     "simulate",
     "uncertainty",
-    "vectors_of",
     "write_duplicates",
     "write_flags",
     "write_label_issues",

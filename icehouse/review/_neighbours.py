@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.errors import LookupFailed
 from icehouse.heads import StoredHead, training_set
-from icehouse.review._query import vectors_of
-from icehouse.store import FeatureMatrix, Place, Store, ids_from_bytes, nearest, positions
+from icehouse.search import Query, search
+from icehouse.store import FeatureMatrix, Place, Store, nearest, positions
 
 
 @dataclass(frozen=True)
@@ -116,27 +114,10 @@ def neighbours(
     ImageError
         The file is not a picture.
     """
-    features = store.features(encoder_id).load()
-    if Path(query).is_file():
-        found = vectors_of(store, encoder_id, [Path(query)], features)
-        if found.errors:
-            raise next(iter(found.errors.values()))
-        asked = found.features
-    else:
-        image = store.find_image(query).image_id
-        row = positions(ids_from_bytes([image]), features.ids)
-        if row[0] < 0:
-            raise LookupFailed(f"image {image.hex()[:12]} has no vector of encoder {encoder_id}")
-        asked = FeatureMatrix(encoder_id, features.ids[row], features.vectors[row])
-    places = store.places()
-    # Only images that still stand in a dataset; a vector outlives its last file.
-    known = np.array([i.tobytes() in places for i in features.ids], dtype=bool)
-    ids, vectors = features.ids[known], features.vectors[known]
-    similarity, index = nearest(asked.vectors, vectors, k, skip=positions(asked.ids, ids))
-    labels = store.labels.present(task) if task else {}
+    found = search(store, encoder_id, Query(like=(query,)), k, task=task)
     return [
-        as_neighbour(places[image], float(score), labels.get(image))
-        for score, image in zip(similarity[0], (ids[i].tobytes() for i in index[0]), strict=True)
+        Neighbour(**{name: value for name, value in asdict(hit).items() if name != "rank"})
+        for hit in found.hits
     ]
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from icehouse.errors import UsageError
 from icehouse.heads import StoredHead
 from icehouse.review._beyond import Ground, sets_of
-from icehouse.review._query import vectors_of
 from icehouse.review._reasons import FlagSettings, uncertainty
+from icehouse.search import vectors_of
 from icehouse.store import FeatureMatrix, Store, ids_from_arrow, positions
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ import pyarrow as pa
 from icehouse.errors import LookupFailed, StoreCorrupt, VectorError
 from icehouse.store._files import Files, read_listed
 from icehouse.store._ids import ID_DTYPE, IdArray, ids_from_arrow
+from icehouse.store._rows import VectorRows, open_rows
 from icehouse.store._shard import (
     COLUMNS,
     DTYPES,
@@ -28,10 +27,7 @@ from icehouse.store._shard import (
     REMEDY,
     RowDigest,
     ViewArray,
-    all_finite,
     bare,
-    flat_vectors,
-    is_augmented,
     open_shard,
     read_shard,
     refuse_non_finite,
@@ -203,6 +199,19 @@ class FeatureShards:
         """
         return read_listed(self._listing, self._load)
 
+    def rows(self) -> VectorRows:
+        """Return the vectors of view 0 where they lie, to read some or all of them.
+
+        The rows are those of :meth:`load`, in the same order. Files on a disk are mapped; what is
+        not read takes no memory. Those at a URL are fetched.
+
+        Raises
+        ------
+        StoreCorrupt
+            As :meth:`load`, but vectors are not looked at.
+        """
+        return read_listed(self._listing, self._rows)
+
     def load_views(self, of: IdArray) -> tuple[FeatureMatrix, ViewArray]:
         """Read the augmented views of some images, a row for each, and their numbers from 1."""
 
@@ -236,39 +245,12 @@ class FeatureShards:
             views.append(table["view"].to_numpy()[living])
         return np.concatenate(ids), np.concatenate(views)
 
+    def _rows(self, names: list[str]) -> VectorRows:
+        return open_rows(self._files, self.encoder_id, *self._dead(names))
+
     def _load(self, names: list[str]) -> FeatureMatrix:
-        shards, dead = self._dead(names)
-        read = partial(open_shard, self._files)
-        every = zip(shards, self._files.each(shards, read), strict=True)
-        opened = deque((name, shard) for name, shard in every if not is_augmented(shard))
-        rows = sum(shard.metadata.num_rows for _, shard in opened)
-        kinds = {shard.schema_arrow.field("vector").type for _, shard in opened}
-        if len(kinds) > 1:
-            raise StoreCorrupt(f"{self.folder} holds vectors of several types: {kinds}. {REMEDY}")
-        kind = kinds.pop() if kinds else pa.list_(pa.float16(), 0)
-        ids = np.empty(rows, ID_DTYPE)
-        counted = np.empty(rows, np.bool_)
-        vectors = np.empty((rows, kind.list_size), kind.value_type.to_pandas_dtype())
-        end = 0
-        while opened:  # a shard that came over a network is in memory, until it is copied
-            name, shard = opened.popleft()
-            for group in range(shard.metadata.num_row_groups):
-                table = read_shard(name, shard, group, COLUMNS)
-                start, end = end, end + len(table)
-                ids[start:end] = ids_from_arrow(table["image_id"])
-                counted[start:end] = table["view"].to_numpy() == 0
-                if bare(name) in dead:
-                    counted[start:end] &= alive(ids[start:end], dead[bare(name)])
-                vectors[start:end] = flat_vectors(table)
-                if not all_finite(vectors[start:end]):
-                    raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
-        # Two writers at work at once may both have stored an image: keep its first row.
-        plain = np.flatnonzero(counted)
-        _, first = np.unique(ids[plain], return_index=True)
-        if len(first) < rows:
-            keep = plain[np.sort(first)]
-            ids, vectors = ids[keep], np.ascontiguousarray(vectors[keep])
-        return FeatureMatrix(self.encoder_id, ids, vectors)
+        rows = self._rows(names)
+        return FeatureMatrix(self.encoder_id, rows.ids, rows.loaded())
 
     def _read_card(self) -> dict[str, Any]:
         name = f"{self.folder}/{CARD}"

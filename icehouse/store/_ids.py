@@ -69,9 +69,54 @@ def positions(wanted: IdArray, among: IdArray) -> npt.NDArray[np.int64]:
     >>> positions(ids[[2, 0]], among=ids[1:])
     array([ 1, -1])
     """
-    if not len(among):
-        return np.full(len(wanted), -1, dtype=np.int64)
-    order = np.argsort(among)
-    slot = np.searchsorted(among, wanted, sorter=order)
-    found = order[np.minimum(slot, len(among) - 1)]
-    return np.where(among[found] == wanted, found, -1).astype(np.int64)
+    return IdIndex(among).find(wanted)
+
+
+class IdIndex:
+    """Ids in an order in which others are looked up.
+
+    Their first eight bytes decide nearly always, and are compared ten times as fast as all.
+
+    Parameters
+    ----------
+    ids : array of V32, shape (n,)
+    """
+
+    def __init__(self, ids: IdArray) -> None:
+        self._ids = ids
+        self._heads = _heads(ids)
+        self._order = np.argsort(self._heads)
+        self._heads = self._heads[self._order]
+        self._clash = bool((self._heads[1:] == self._heads[:-1]).any())
+        if self._clash:
+            self._order = np.argsort(ids, kind="stable")
+
+    def find(self, wanted: IdArray) -> npt.NDArray[np.int64]:
+        """Return where each wanted id stands, or -1; of several equal ones the first."""
+        if not len(self._ids):
+            return np.full(len(wanted), -1, dtype=np.int64)
+        if self._clash:
+            slot = np.searchsorted(self._ids, wanted, sorter=self._order)
+        else:
+            slot = np.searchsorted(self._heads, _heads(wanted))
+        found = self._order[np.minimum(slot, len(self._ids) - 1)]
+        return np.where(self._ids[found] == wanted, found, -1).astype(np.int64)
+
+
+def first_rows(ids: IdArray) -> npt.NDArray[np.int64]:
+    """Return the rows that hold an id for the first time, rising.
+
+    Examples
+    --------
+    >>> ids = ids_from_bytes([image_id(b"a"), image_id(b"b"), image_id(b"a")])
+    >>> first_rows(ids)
+    array([0, 1])
+    """
+    heads = np.sort(_heads(ids))
+    if not (heads[1:] == heads[:-1]).any():
+        return np.arange(len(ids))
+    return np.sort(np.unique(ids, return_index=True)[1])
+
+
+def _heads(ids: IdArray) -> npt.NDArray[np.uint64]:
+    return np.ascontiguousarray(ids, ID_DTYPE).view(np.uint64).reshape(-1, 4)[:, 0]

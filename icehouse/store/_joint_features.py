@@ -11,6 +11,7 @@ import numpy.typing as npt
 from icehouse.store._features import FeatureMatrix, FeatureShards
 from icehouse.store._files import Files
 from icehouse.store._ids import IdArray, positions
+from icehouse.store._rows import VectorRows
 
 AND = "+"  # in no encoder_id of one encoder
 
@@ -71,6 +72,11 @@ class JointFeatures(FeatureShards):
         ids = reduce(np.intersect1d, (matrix.ids for matrix in matrices))
         vectors = [matrix.vectors[positions(ids, matrix.ids)] for matrix in matrices]
         return FeatureMatrix(self.encoder_id, ids, np.concatenate(vectors, axis=1))
+
+    def rows(self) -> VectorRows:
+        """See :meth:`FeatureShards.rows`; these are in memory, as they lie nowhere side by side."""
+        matrix = self.load()
+        return VectorRows.of(self.encoder_id, matrix.ids, matrix.vectors)
 
 
 def features_of(files: Files, encoder_id: str) -> FeatureShards:

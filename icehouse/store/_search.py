@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.store._sketch import Sketch, is_worth_it
+from icehouse.store._sketch import Floats, Integers, Rows, is_worth_it, sketched
 
 BLOCK_BYTES = 256 * 2**20
+BLOCK_ROWS = 65_536  # that are float32 at once
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -23,21 +25,25 @@ def unit(vectors: FloatArray) -> npt.NDArray[np.float32]:
 
 def nearest(
     queries: FloatArray,
-    base: FloatArray,
+    base: FloatArray | Rows,
     k: int,
     *,
-    skip: npt.NDArray[np.int64] | None = None,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    skip: Integers | None = None,
+    among: Integers | None = None,
+) -> tuple[Floats, Integers]:
     """Find the k rows of ``base`` that are nearest to each query.
 
     Parameters
     ----------
     queries : array, shape (q, D)
-    base : array, shape (n, D)
+    base : array, shape (n, D), or VectorRows
+        It is read by blocks, and never held as float32 as a whole.
     k : int
         At most n rows (n - 1 where ``skip`` leaves one out) are returned.
     skip : array of int64, shape (q,), optional
         One row of ``base`` for each query that must not be its neighbour: itself. -1 for none.
+    among : array of int64, shape (m,), optional
+        Rows of ``base``, rising, that alone may be neighbours.
 
     Returns
     -------
@@ -45,6 +51,11 @@ def nearest(
         Cosine similarity in [-1, 1], falling; higher is nearer.
     index : array of int64, shape (q, k)
         Rows of ``base``. Equal similarities come in the order of their rows.
+
+    Raises
+    ------
+    VectorError
+        The search is a large one, and a row holds NaN or infinity.
 
     Examples
     --------
@@ -54,35 +65,109 @@ def nearest(
     array([[0, 2]])
     >>> similarity.round(3)
     array([[1.   , 0.707]], dtype=float32)
+    >>> nearest(np.array([[2.0, 0.0]]), base, k=1, among=np.array([1, 2]))[1]
+    array([[2]])
     """
-    found = min(k, len(base) - int(skip is not None and (skip >= 0).any()))
-    similarity = np.empty((len(queries), max(found, 0)), np.float32)
-    index = np.empty((len(queries), max(found, 0)), np.int64)
-    if found <= 0:
+    rows: Rows = _Array(base) if isinstance(base, np.ndarray) else base
+    if among is not None:
+        rows = _Some(rows, among)
+        skip = None if skip is None else _places(skip, among)
+    found = max(0, min(k, len(rows) - int(skip is not None and (skip >= 0).any())))
+    similarity = np.empty((len(queries), found), np.float32)
+    index = np.empty((len(queries), found), np.int64)
+    if not similarity.size:
         return similarity, index
-    target = unit(base)
-    sketch = Sketch(target) if is_worth_it(len(queries), target, found) else None
-    step = max(1, BLOCK_BYTES // (8 * len(base)))
-    for start in range(0, len(queries), step):
-        rows = np.arange(start, min(start + step, len(queries)))
-        asked, own = unit(queries[rows]), None if skip is None else skip[rows]
-        if sketch is not None:
-            best = sketch.best(asked, found, own)
-            similarity[rows], index[rows] = best.similarity, best.index
-            left = np.flatnonzero(~best.settled)
-            rows, asked, own = rows[left], asked[left], None if own is None else own[left]
-        if len(rows):
-            similarity[rows], index[rows] = _all_compared(asked @ target.T, found, own)
+    asked, left = unit(queries), np.arange(len(queries))
+    if is_worth_it(len(asked), rows, found):
+        best = sketched(asked, rows, found, skip)
+        similarity[:], index[:] = best.similarity, best.index
+        left = np.flatnonzero(~best.settled)
+    if len(left):
+        own = None if skip is None else skip[left]
+        similarity[left], index[left] = _compared(asked[left], rows, found, own)
+    if among is not None:
+        index = among[index]
     return np.clip(similarity, -1.0, 1.0, out=similarity), index
 
 
-def _all_compared(
-    block: npt.NDArray[np.float32], found: int, skip: npt.NDArray[np.int64] | None
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+@dataclass(frozen=True)
+class _Array:
+    """An array, as rows that are read by parts."""
+
+    _vectors: FloatArray
+
+    @property
+    def dim(self) -> int:
+        return self._vectors.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        return np.ascontiguousarray(self._vectors[start:stop])
+
+    def at(self, rows: Integers) -> FloatArray:
+        return self._vectors[rows]
+
+
+@dataclass(frozen=True)
+class _Some:
+    """Some of the rows of others."""
+
+    _rows: Rows
+    _among: Integers
+
+    @property
+    def dim(self) -> int:
+        return self._rows.dim
+
+    def __len__(self) -> int:
+        return len(self._among)
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        return self._rows.at(self._among[start:stop])
+
+    def at(self, rows: Integers) -> FloatArray:
+        return self._rows.at(self._among[rows])
+
+
+def _places(skip: Integers, among: Integers) -> Integers:
+    """Return where rows stand among others, which rise, or -1."""
+    if not len(among):
+        return np.full(len(skip), -1)
+    slot = np.minimum(np.searchsorted(among, skip), len(among) - 1)
+    return np.where(among[slot] == skip, slot, -1)
+
+
+def _compared(
+    asked: Floats, rows: Rows, found: int, skip: Integers | None
+) -> tuple[Floats, Integers]:
+    """Compare unit vectors with all rows in float32, block by block."""
+    score = np.full((len(asked), found), -np.inf, np.float32)
+    index = np.zeros((len(asked), found), np.int64)
+    for first in range(0, len(rows), BLOCK_ROWS):
+        target = unit(rows.block(first, min(first + BLOCK_ROWS, len(rows))))
+        step = max(1, BLOCK_BYTES // (8 * len(target)))
+        for start in range(0, len(asked), step):
+            some = slice(start, start + step)
+            block = asked[some] @ target.T
+            if skip is not None:
+                own = skip[some] - first
+                known = np.flatnonzero((own >= 0) & (own < len(target)))
+                block[known, own[known]] = -np.inf
+            new, place = _highest(block, min(found, len(target)))
+            if first:  # rows of earlier blocks come first among equals
+                new = np.concatenate([score[some], new], axis=1)
+                place = np.concatenate([index[some], place + first], axis=1)
+                order = np.argsort(-new, axis=1, kind="stable")[:, :found]
+                new = np.take_along_axis(new, order, axis=1)
+                place = np.take_along_axis(place, order, axis=1)
+            score[some, : new.shape[1]], index[some, : place.shape[1]] = new, place
+    return score, index
+
+
+def _highest(block: Floats, found: int) -> tuple[Floats, Integers]:
     """Return the largest of each row of cosines, falling, and where they are."""
-    if skip is not None:
-        known = np.flatnonzero(skip >= 0)
-        block[known, skip[known]] = -np.inf
     top = np.argpartition(block, block.shape[1] - found, axis=1)[:, block.shape[1] - found :]
     _settle_ties(block, top)
     top.sort(axis=1)

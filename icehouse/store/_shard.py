@@ -8,6 +8,8 @@ The footer carries the number of rows, the encoder, and a SHA-256 of the rows.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -109,9 +111,16 @@ def open_shard(
     StoreCorrupt
         It cannot be read, or is no shard.
     """
+    return opened_shard(name, partial(files.open, name, mapped=mapped, part=part), part)
+
+
+def opened_shard(
+    name: str, opened: Callable[[], pa.NativeFile], part: bool = False
+) -> pq.ParquetFile:
+    """Do what :func:`open_shard` does with a file that another function opens."""
     try:
         # Ranges that lie together are read at once: over a network each is a request.
-        shard = pq.ParquetFile(files.open(name, mapped=mapped, part=part), pre_buffer=part)
+        shard = pq.ParquetFile(opened(), pre_buffer=part)
         schema = shard.schema_arrow
         rows = int((schema.metadata or {})[b"icehouse.rows"])
     except FileNotFoundError:
@@ -127,10 +136,24 @@ def open_shard(
 
 def is_augmented(shard: pq.ParquetFile) -> bool:
     """Whether a shard holds augmented views only, by the statistics in its footer."""
+    stated = _stated_views(shard)
+    return bool(stated) and all(low > 0 for low, _ in stated)
+
+
+def is_plain(shard: pq.ParquetFile) -> bool:
+    """Whether a shard holds plain images only, by the statistics in its footer."""
+    stated = _stated_views(shard)
+    return bool(stated) and all(low == high == 0 for low, high in stated)
+
+
+def _stated_views(shard: pq.ParquetFile) -> list[tuple[int, int]]:
+    """Return the first and last view of each row group, or nothing where one is not stated."""
     groups = range(shard.metadata.num_row_groups)
     column = COLUMNS.index("view")
     stated = [shard.metadata.row_group(group).column(column).statistics for group in groups]
-    return bool(stated) and all(s is not None and s.has_min_max and s.min > 0 for s in stated)
+    if not all(s is not None and s.has_min_max for s in stated):
+        return []
+    return [(s.min, s.max) for s in stated]
 
 
 def read_shard(name: str, shard: pq.ParquetFile, group: int | None, columns: list[str]) -> pa.Table:
@@ -195,9 +218,9 @@ def all_finite(vectors: VectorArray) -> bool:
     """Whether no value is NaN or infinite."""
     if vectors.dtype != np.float16:
         return bool(np.isfinite(vectors).all())
-    # Their exponent has all bits set; this takes a third of the time of isfinite.
-    exponents = vectors.view(np.uint16) & np.uint16(0x7C00)
-    return not vectors.size or bool(exponents.max() != 0x7C00)
+    # The bits of NaN and infinity are the largest of their sign: ten times as fast as isfinite.
+    bits = vectors.view(np.int16)
+    return not bits.size or bool(bits.max() < 0x7C00 and bits.view(np.uint16).max() < 0xFC00)
 
 
 def bare(name: str) -> str:

@@ -1,24 +1,59 @@
 """Search in two passes: products in few bits choose candidates, float32 says which they are.
 
 Where the processor multiplies bfloat16, it does so about twice as fast as float32. A product of two
-unit vectors in bfloat16 is off by no more than a bound; so whatever lies further than two bounds
-below the k-th best is not among the k best, and the few that are left are compared exactly.
+unit vectors in bfloat16 is off by no more than a bound, which follows from what rounding took from
+each of them. So the k-th best product less its bound is a *floor*: whatever lies below it by more
+than its own bound is none of the best, and the few that are left are compared exactly.
+
+Vectors are made unit and rounded by blocks, once for all queries, so that beside them no more than
+a block is held. Of the products of a block, only the largest of each 32 is looked at, unless it
+reaches the floor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from icehouse.errors import VectorError
+
+if TYPE_CHECKING:
+    import torch
+
 LARGE = 10**10  # products; below, loading torch would take longer than it saves
-SPARE = 64  # candidates beside four for each neighbour asked for
-PAIRS = 1024  # that are compared at once: they stay in the cache
+TURNED = 100  # products that take as long as making a vector unit
+BLOCK, CHUNK = 8192, 512  # rows that are multiplied, and made unit, at once
+TILE = 1024  # queries at once
+GROUP = 32
+SPARE = 64  # beside what is asked for, where rows are few
+CROWD = 4096  # candidates of a query that are too many
+PAIRS = 2048  # that are compared at once: they stay in the cache
+FEW = 16  # queries for which rounding takes longer than it saves
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
+
+
+class Rows(Protocol):
+    """Vectors that are read by parts."""
+
+    @property
+    def dim(self) -> int:
+        """Numbers in each."""
+
+    def __len__(self) -> int: ...
+
+    def block(self, start: int, stop: int) -> npt.NDArray[np.floating[Any]]:
+        """Return rows that follow each other."""
+
+    def at(self, rows: Integers) -> npt.NDArray[np.floating[Any]]:
+        """Return rows in any order."""
 
 
 @dataclass(frozen=True)
@@ -39,71 +74,183 @@ class Best:
     settled: npt.NDArray[np.bool_]
 
 
-class Sketch:
-    """Unit vectors, ready to be searched by many queries.
+def sketched(queries: Floats, base: Rows, k: int, skip: Integers | None) -> Best:
+    """Find the k rows nearest to each unit vector, shape (q, D), but those to be skipped.
 
-    Parameters
-    ----------
-    base : array of float32, shape (n, D)
-        Of length 1 or 0.
+    Raises
+    ------
+    VectorError
+        A row holds NaN or infinity.
     """
+    short = _is_fast() and len(queries) >= FEW
+    tiles = [
+        _Tile(queries[i : i + TILE], k, None if skip is None else skip[i : i + TILE], short)
+        for i in range(0, len(queries), TILE)
+    ]
+    with _single_threads() as pool:
+        turned = _Turned(base, short, pool)
+        for start in range(0, len(base), BLOCK):
+            rows, lost = turned.block(start)
+            for tile in tiles:
+                tile.see(rows, lost, start, min(BLOCK, len(base) - start))
+    best = [tile.best(base) for tile in tiles]
+    return Best(
+        np.concatenate([each.similarity for each in best]),
+        np.concatenate([each.index for each in best]),
+        np.concatenate([each.settled for each in best]),
+    )
 
-    def __init__(self, base: Floats) -> None:
-        self._base = base
-        self._short = _bfloat16(base) if _is_fast() else None
 
-    def best(self, queries: Floats, k: int, skip: Integers | None) -> Best:
-        """Find the k rows nearest to each unit vector, shape (q, D), but those to be skipped."""
-        rough, error = self._products(queries)
-        if skip is not None:
-            known = np.flatnonzero(skip >= 0)
-            rough[known, skip[known]] = -np.inf
-        value, index = rough.topk(min(4 * k + SPARE, rough.shape[1]), dim=1)
-        value, index = value.float().numpy(), index.numpy()
-        last = value[:, k - 1 : k]
-        if self._short is not None:  # the product itself is rounded too
-            error = error + 2**-9 * np.abs(last)
-        near = value >= last - 2 * error
-        settled = ~near[:, -1] | (near.shape[1] == rough.shape[1])
-        row, column = np.nonzero(near)[0], index[near]
-        exact = self._compare(queries, row, column)
-        order = np.lexsort((column, -exact, row))
-        # The pairs of a row now follow each other, the best first; each row has k or more.
-        counts = near.sum(axis=1)
-        first = (np.cumsum(counts) - counts)[:, None] + np.arange(k)
-        return Best(exact[order[first]], column[order[first]], settled)
+def is_worth_it(queries: int, base: Rows, k: int) -> bool:
+    """Whether a search is large enough, and asks for few enough rows, for two passes."""
+    size = len(base) * base.dim
+    return (queries + TURNED) * size >= LARGE and GROUP * (k + SPARE) <= len(base)
 
-    def _products(self, queries: Floats) -> tuple[Any, Any]:
-        """Return cosines as a torch tensor, shape (q, n), and how far off they may be."""
+
+class _Turned:
+    """Rows as unit vectors, rounded to bfloat16 if asked, and how much that took from them."""
+
+    def __init__(self, base: Rows, short: bool, pool: ThreadPoolExecutor) -> None:
         import torch
 
-        sums = queries.shape[1] * 2**-23  # of the rounding in a sum of D products
-        if self._short is None:
-            return torch.from_numpy(queries @ self._base.T), np.float32(sums)
-        # Each number is off by 2^-9 of itself at most, so each vector by 2^-9 of its length.
-        return _bfloat16(queries) @ self._short.T, np.float32(2**-8 + 2**-18 + sums)
+        self._base, self._short, self._pool = base, short, pool
+        self._wide = torch.empty((BLOCK, base.dim))
+        self._rounded = torch.empty((BLOCK if short else 0, base.dim), dtype=torch.bfloat16)
 
-    def _compare(self, queries: Floats, row: Integers, column: Integers) -> Floats:
+    def block(self, start: int) -> tuple[torch.Tensor, float]:
+        """Return a block of a multiple of GROUP rows, and the most that one has lost."""
+        import torch
+
+        vectors = torch.from_numpy(self._base.block(start, start + BLOCK))
+        rows = len(vectors)
+        padded = -(-rows // GROUP) * GROUP
+        self._wide[rows:padded] = 0
+        self._rounded[rows:padded] = 0
+
+        def turn(first: int) -> float:
+            some = slice(first, min(first + CHUNK, rows))
+            wide = self._wide[some].copy_(vectors[some])
+            length = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
+            wide.mul_(torch.where(length > 0, 1 / length, 0.0))
+            if not torch.isfinite(length.sum()):
+                raise VectorError(
+                    "vectors to be searched hold NaN or infinity. Find out which: icehouse fsck"
+                )
+            if not self._short:
+                return 0.0
+            rest = wide - self._rounded[some].copy_(wide)
+            return float(torch.linalg.vector_norm(rest, dim=1).max())
+
+        lost = max(self._pool.map(turn, range(0, rows, CHUNK)))
+        return (self._rounded if self._short else self._wide)[:padded], lost
+
+
+class _Tile:
+    """Some queries, and the candidates for them so far."""
+
+    def __init__(self, queries: Floats, k: int, skip: Integers | None, short: bool) -> None:
+        import torch
+
+        self._queries, self._k, self._skip = queries, k, skip
+        self._asked = torch.from_numpy(queries)
+        self._lost = torch.zeros(len(queries))
+        # Of the rounding in a sum of D products; and the product itself is rounded at the end.
+        self._sums, self._last = queries.shape[1] * 2**-23, 2**-9 if short else 0.0
+        if short:
+            wide, self._asked = self._asked, self._asked.bfloat16()
+            self._lost = torch.linalg.vector_norm(wide - self._asked, dim=1)
+        # Products that k rows reach at least, the best first.
+        self._floor = torch.full((len(queries), k), -torch.inf)
+        self._settled = torch.ones(len(queries), dtype=torch.bool)
+        self._found: list[tuple[Any, Any, Any]] = []
+        self._count = 0
+
+    def see(self, rows: torch.Tensor, lost: float, start: int, real: int) -> None:
+        """Look for candidates in a block of rows, of which the first ``real`` are no padding."""
+        import torch
+
+        products = self._asked @ rows.T
+        products[:, real:] = -torch.inf
+        if self._skip is not None:
+            own = np.flatnonzero((self._skip >= start) & (self._skip < start + real))
+            products[own, self._skip[own] - start] = -torch.inf
+        # |qx - q'x'| <= |q - q'| |x| + |q'| |x - x'|, and |q'| <= 1 + |q - q'|.
+        bound = self._lost + lost * (1 + self._lost) + self._sums + self._last
+        groups = products.view(len(products), GROUP, -1)
+        peaks = groups.amax(1)
+        highest = peaks.amax(1).float() - bound
+        up = torch.nonzero(self._settled & (highest > self._floor[:, -1])).squeeze(1)
+        if len(up):
+            both = torch.cat([self._floor[up], peaks[up].float() - bound[up, None]], dim=1)
+            self._floor[up] = both.topk(self._k, dim=1).values
+        # Finite, so that padding and what is skipped never reach it.
+        needed = (self._floor[:, -1] - bound).clamp(min=-2).masked_fill(~self._settled, torch.inf)
+        query, group = torch.nonzero(peaks >= needed[:, None], as_tuple=True)
+        values = groups[query, :, group].float()
+        which, place = torch.nonzero(values >= needed[query, None], as_tuple=True)
+        value, query = values[which, place], query[which]
+        row = start + place * groups.shape[2] + group[which]
+        self._found.append((query, row, value + bound[query]))
+        self._count += len(query)
+        if self._count > CROWD * len(products):
+            self._thin_out()
+
+    def _thin_out(self) -> None:
+        """Drop candidates that have fallen below the floor, and queries that have too many."""
+        import torch
+
+        query, row, most = (torch.cat(each) for each in zip(*self._found, strict=True))
+        keep = most >= self._floor[query, -1]
+        counts = torch.bincount(query[keep], minlength=len(self._queries))
+        self._settled &= counts <= CROWD
+        keep &= self._settled[query]
+        self._found = [(query[keep], row[keep], most[keep])]
+        self._count = int(keep.sum())
+
+    def best(self, base: Rows) -> Best:
+        """Compare what is left exactly."""
+        self._thin_out()
+        query, column, _ = (each.numpy() for each in self._found[0])
+        exact = self._compare(base, query, column)
+        order = np.lexsort((column, -exact, query))
+        settled = self._settled.numpy()
+        similarity = np.zeros((len(settled), self._k), np.float32)
+        index = np.zeros((len(settled), self._k), np.int64)
+        # The pairs of a query now follow each other, the best first; each has k or more.
+        counts = np.bincount(query, minlength=len(settled))
+        first = order[(np.cumsum(counts) - counts)[settled][:, None] + np.arange(self._k)]
+        similarity[settled], index[settled] = exact[first], column[first]
+        return Best(similarity, index, settled)
+
+    def _compare(self, base: Rows, query: Integers, column: Integers) -> Floats:
         """Return the cosines of pairs, shape (p,)."""
-        cosine = np.empty(len(row), np.float32)
-        for start in range(0, len(row), PAIRS):
+        import torch
+
+        cosine = torch.empty(len(query))
+        asked = torch.from_numpy(self._queries)
+        for start in range(0, len(query), PAIRS):
             some = slice(start, start + PAIRS)
-            cosine[some] = np.einsum("pd,pd->p", queries[row[some]], self._base[column[some]])
-        return cosine
+            wide = torch.from_numpy(base.at(column[some])).float()
+            length = torch.linalg.vector_norm(wide, dim=1)
+            dot = torch.linalg.vecdot(asked[torch.from_numpy(query[some])], wide)
+            cosine[some] = torch.where(length > 0, dot / length, 0.0)
+        return cosine.numpy()
 
 
-def is_worth_it(queries: int, base: npt.NDArray[Any], k: int) -> bool:
-    """Whether a search is large enough, and asks for few enough rows, for two passes."""
-    return queries * base.size >= LARGE and 8 * (k + SPARE) <= len(base)
+@contextmanager
+def _single_threads() -> Iterator[ThreadPoolExecutor]:
+    """Yield workers in which torch uses one thread: at small steps they would wait for others."""
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _is_fast() -> bool:
     import torch
 
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-
-
-def _bfloat16(vectors: Floats) -> Any:
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(vectors)).bfloat16()

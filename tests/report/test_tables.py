@@ -14,13 +14,16 @@ from icehouse.report import (
     embed_table,
     flags_table,
     heads_table,
-    neighbours_table,
+    hits_table,
+    index_table,
+    indexes_table,
     overview,
     overview_tables,
     predictions_table,
 )
-from icehouse.review import flag, neighbours, predict_files
-from icehouse.store import Store
+from icehouse.review import flag, predict_files
+from icehouse.search import BuildOptions, Query, build_index, list_indexes, search
+from icehouse.store import IndexFiles, Store
 
 
 def text(*tables, width=80):
@@ -105,8 +108,21 @@ def test_flags_neighbours_and_counts_are_shown(fitted):
     report = flag(fitted, load_head(fitted, "shapes", "logistic"))
     assert f"{len(report.flags)} of 40 images flagged" in text(flags_table(report, 5))
     assert "label-unlikely" in text(counts_table(report))
-    found = neighbours(fitted, fitted.encoder_ids()[0], "disc/00.png", task="shapes")
-    assert found[0].key in text(neighbours_table(found))
+
+
+def test_hits_and_indexes_are_shown(fitted):
+    encoder = fitted.encoder_ids()[0]
+    found = search(fitted, encoder, Query(like=("disc/00.png",)), task="shapes")
+    assert found.hits[0].key in text(hits_table(found))
+    assert "most similar of 39 images" in text(hits_table(found))
+    card = build_index(fitted, encoder, BuildOptions(0.1, kinds=("ivf-sq",)))
+    assert "chosen" in text(index_table(card))
+    assert "the fastest with recall 0.1" in text(index_table(card))
+    assert "ivf-sq" in text(indexes_table(list_indexes(fitted)))
+    IndexFiles(fitted.files, encoder).drop()
+    fitted.files.commit(f"indexes/{encoder}/index.json", b"{")
+    assert "damaged" in text(indexes_table(list_indexes(fitted)))
+    fitted.files.remove(f"indexes/{encoder}/index.json")
 
 
 def test_an_overview_counts_what_the_store_holds(fitted):

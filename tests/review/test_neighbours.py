@@ -6,7 +6,8 @@ from PIL import Image
 
 from icehouse.embedder import embed, list_source
 from icehouse.errors import ImageError, LookupFailed
-from icehouse.review import neighbours, vectors_of
+from icehouse.review import neighbours
+from icehouse.search import vectors_of
 
 
 def test_a_key_an_id_and_the_file_have_the_same_neighbours(embedded, pictures):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icehouse.store import nearest, unit
+from icehouse.store import Store, ids_from_bytes, image_id, nearest, unit
 
 Array = npt.NDArray[Any]
 
@@ -211,3 +211,35 @@ def test_a_query_that_is_not_in_the_base_finds_all_of_it() -> None:
     skip = np.array([-1])
     assert nearest(base[:1], base, 5, skip=skip)[1].shape == (1, 3)
     assert nearest(base[:1], base, 5, skip=np.array([0]))[1].shape == (1, 2)
+
+
+@pytest.mark.parametrize("rows", [50, 70_000])
+def test_a_search_among_some_is_a_search_of_those_alone(rows: int) -> None:
+    base, queries = random_vectors(rows, 6, 0), random_vectors(7, 6, 1)
+    among = np.flatnonzero(np.random.default_rng(2).random(rows) < 0.4)
+    skip = np.array([-1, 0, 1, *among[:4]])
+    similarity, index = nearest(queries, base, 9, skip=skip, among=among)
+    every = np.full((7, rows), -np.inf)
+    every[:, among] = cosines(queries, base[among])
+    every[np.arange(7)[skip >= 0], skip[skip >= 0]] = -np.inf
+    np.testing.assert_allclose(similarity, -np.sort(-every, axis=1)[:, :9], atol=1e-6)
+    np.testing.assert_allclose(np.take_along_axis(every, index, axis=1), similarity, atol=1e-6)
+
+
+def test_a_search_among_none_finds_nothing() -> None:
+    none = np.empty(0, np.int64)
+    assert nearest(np.eye(3), np.eye(3), 2, among=none)[1].shape == (3, 0)
+
+
+def test_rows_of_a_store_are_searched_as_an_array_is(store: Store) -> None:
+    base = random_vectors(5000, 8, 0).astype(np.float16)
+    ids = ids_from_bytes(image_id(bytes([n % 256, n // 256])) for n in range(5000))
+    for part in np.array_split(np.arange(5000), 3):
+        store.features("some-0").append(ids[part], base[part], "float16")
+    rows = store.features("some-0").rows()
+    matrix = store.features("some-0").load()
+    queries = random_vectors(30, 8, 1)
+    wanted = nearest(queries, matrix.vectors, 4)
+    found = nearest(queries, rows, 4)
+    assert np.array_equal(found[1], wanted[1])
+    assert np.array_equal(found[0], wanted[0])

@@ -23,8 +23,8 @@ LAYOUT = re.compile(
     | runs/[^/]+/\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16}\.json
     | tuning/[^/]+/[0-9a-f]{16}\.jsonl
     | zero-shot/[^/]+/[^/]+/(answers|differences)\.csv
-    | indexes/.+
     | kept/[^/]+/[0-9a-f]{64}\.[a-z0-9]+
+    | indexes/[^/]+/(index\.json|[0-9a-f]{24}\.(faiss|parquet))
     | reports/.+
     """,
     re.VERBOSE,

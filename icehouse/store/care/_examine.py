@@ -17,6 +17,7 @@ from icehouse.store._tombstones import Tombstone, Tombstones, dead_by_shard
 from icehouse.store.care._check_catalog import DatasetFacts, check_dataset
 from icehouse.store.care._check_features import EncoderFacts, check_encoder
 from icehouse.store.care._check_heads import check_heads
+from icehouse.store.care._check_indexes import check_indexes
 from icehouse.store.care._check_labels import check_labels
 from icehouse.store.care._check_layout import check_layout, check_manifest
 from icehouse.store.care._check_links import check_links
@@ -99,6 +100,7 @@ def examine(store: Store, limit: tuple[int, int]) -> Examination:
     seen.findings += check_labels(store, seen.images)
     seen.findings += check_heads(files, set(store.encoder_ids()))
     seen.findings += check_runs(files)
+    seen.findings += check_indexes(files, vectors)
     seen.findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return seen
 

@@ -11,6 +11,7 @@ _AGAIN = "icehouse embed the same source again, which encodes just what is missi
 _ENCODER = "icehouse embed with its --encoder again"
 _FIT = "fit it again: icehouse fit-head"
 _REPAIR = "icehouse fsck --repair"
+_INDEX = "make it anew: icehouse index build"
 # Kind: severity, what helps, and whether --repair does it.
 KINDS: dict[str, tuple[str, str, bool]] = {
     "store-manifest": (DAMAGE, "--repair writes it anew", True),
@@ -45,6 +46,9 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "head-curves": (DAMAGE, "--repair puts them aside; fit-head makes them again", True),
     "head-without-encoder": (WARNING, f"{_ENCODER}, or remove the head", False),
     "run": (DAMAGE, "--repair puts it aside; nothing else needs it", True),
+    "index": (WARNING, f"search is exact without it; --repair removes it; {_INDEX}", True),
+    "index-leftover": (INFORMATION, f"nothing reads it; {_REPAIR} removes it", True),
+    "index-of-forgotten": (INFORMATION, f"{_REPAIR} removes the index; {_INDEX}", True),
     "leftover": (WARNING, _REPAIR, True),
     "foreign-file": (WARNING, "nothing reads it: move it out of the store", False),
     "lost-and-found": (INFORMATION, "nothing reads it: look at it, then remove it", False),

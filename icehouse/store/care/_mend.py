@@ -15,6 +15,7 @@ import numpy as np
 from icehouse.store._catalog import CatalogRow
 from icehouse.store._features import CARD, card_digest
 from icehouse.store._ids import ID_DTYPE, positions
+from icehouse.store._index_files import IndexFiles
 from icehouse.store._label_url import sqlite_file
 from icehouse.store._shard import bare
 from icehouse.store._store import MANIFEST_TEXT, STORE_MANIFEST, Store
@@ -146,6 +147,10 @@ def _write_metrics(store: Store, where: str) -> str:
     return "written again from head.json"
 
 
+def _drop_index(store: Store, where: str) -> str:
+    return f"removed with {len(IndexFiles(store.files, where.split('/')[1]).drop()) - 1} files"
+
+
 def _salvage_labels(store: Store, _where: str) -> str:
     kept, lost = salvage_labels(_label_file(store))
     return f"made anew with {count(kept, 'event')}; {count(lost, 'event')} contradict themselves"
@@ -178,4 +183,7 @@ HANDLERS: dict[str, Callable[[Store, str], str]] = {
     "head-folds": _put_aside,
     "head-curves": _put_aside,
     "run": _put_aside,
+    "index": _drop_index,
+    "index-leftover": _remove,
+    "index-of-forgotten": _drop_index,
 }

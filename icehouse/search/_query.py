@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from icehouse.embedder import decode, enough, probe, read_file, reopen_encoder
 from icehouse.errors import ImageError
-from icehouse.store import FeatureMatrix, Store, ids_from_bytes, image_id, parts_of, positions
+from icehouse.store import FeatureMatrix, Store, VectorRows, ids_from_bytes, image_id, parts_of
 
 BATCH = 32
 
 
 @dataclass(frozen=True)
-class Found:
+class Vectors:
     """Vectors of files.
 
     Attributes
@@ -36,8 +36,8 @@ class Found:
 
 
 def vectors_of(
-    store: Store, encoder_id: str, paths: Sequence[Path], known: FeatureMatrix | None = None
-) -> Found:
+    store: Store, encoder_id: str, paths: Sequence[Path], known: VectorRows | None = None
+) -> Vectors:
     """Return the vectors of files; those that the store lacks are encoded, but not stored.
 
     Parameters
@@ -46,8 +46,8 @@ def vectors_of(
     encoder_id : str
         Or several joined, as an ensemble may have.
     paths : sequence of Path
-    known : FeatureMatrix, optional
-        The encoder's features, if they are at hand.
+    known : VectorRows, optional
+        The encoder's vectors, if they are open already.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def vectors_of(
     parts = parts_of(encoder_id)
     if len(parts) > 1:
         return _side_by_side(encoder_id, [vectors_of(store, part, paths) for part in parts])
-    known = known or store.features(encoder_id).load()
+    known = known or store.features(encoder_id).rows()
     errors: dict[Path, ImageError] = {}
     data: dict[Path, bytes] = {}
     for path in paths:
@@ -69,24 +69,24 @@ def vectors_of(
             errors[path] = error
     readable = [path for path in paths if path in data]
     ids = ids_from_bytes(image_id(data[path]) for path in readable)
-    where = positions(ids, known.ids)
+    where = known.find(ids)
     dim = int(store.features(encoder_id).card["spec"]["dim"])
-    vectors = np.empty((len(readable), dim), known.vectors.dtype if len(known) else np.float32)
+    vectors = np.empty((len(readable), dim), known.dtype if len(known) else np.float32)
     if len(known):
-        vectors[where >= 0] = known.vectors[where[where >= 0]]
+        vectors[where >= 0] = known.at(where[where >= 0])
     failed = _encode(store, encoder_id, readable, data, np.flatnonzero(where < 0), vectors, errors)
     keep = np.setdiff1d(np.arange(len(readable)), failed)
     features = FeatureMatrix(encoder_id, ids[keep], vectors[keep])
-    return Found([readable[i] for i in keep], features, errors)
+    return Vectors([readable[i] for i in keep], features, errors)
 
 
-def _side_by_side(encoder_id: str, found: list[Found]) -> Found:
+def _side_by_side(encoder_id: str, found: list[Vectors]) -> Vectors:
     """Join the vectors of the same files by several encoders."""
     errors = {path: error for each in found for path, error in each.errors.items()}
     read = [np.array([path not in errors for path in each.paths], np.bool_) for each in found]
     vectors = [each.features.vectors[rows] for each, rows in zip(found, read, strict=True)]
     ids, paths = found[0].features.ids[read[0]], [p for p in found[0].paths if p not in errors]
-    return Found(paths, FeatureMatrix(encoder_id, ids, np.concatenate(vectors, axis=1)), errors)
+    return Vectors(paths, FeatureMatrix(encoder_id, ids, np.concatenate(vectors, axis=1)), errors)
 
 
 def _encode(

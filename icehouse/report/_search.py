@@ -1,0 +1,134 @@
+"""What a search found, and what indexes there are: tables, CSV and a sheet of pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageDraw, ImageFont
+from rich.markup import escape
+from rich.table import Table
+
+from icehouse.report._cells import ImageCell, NamesCell
+from icehouse.report._names import ending, squeezed
+from icehouse.report._sheet import EMPTY, FAINT, INK, MARGIN, PAPER, thumbnail
+from icehouse.report._tables import new_table
+from icehouse.store import files_at
+
+if TYPE_CHECKING:
+    from icehouse.search import Found, Hit, IndexState
+    from icehouse.store import IndexCard
+
+ACROSS, SIDE, GAP, WORDS = 6, 180, 12, 62
+
+
+def hits_table(found: Found) -> Table:
+    """Return the images that a search found."""
+    title = f"most similar of {found.among:,} images"
+    table = new_table(title, "", "cosine", "image", "dataset", "label")
+    for hit in found.hits:
+        said = "" if hit.labels is None else ", ".join(hit.labels) or "-"
+        table.add_row(
+            str(hit.rank),
+            f"{hit.similarity:.3f}",
+            ImageCell(hit.key, hit.image_id),
+            escape(hit.dataset),
+            NamesCell(said),
+        )
+    return table
+
+
+def index_table(card: IndexCard) -> Table:
+    """Return what an index was chosen from."""
+    wanted = f"recall {card.asked['target_recall']:g}"
+    title = f"{card.encoder_id}: {card.kind}, the fastest with {wanted}"
+    if card.kind == "flat":
+        title = f"{card.encoder_id}: no index; exact search is the fastest with {wanted}"
+    return _measured(title, card.tried, card.kind)
+
+
+def indexes_table(states: Iterable[IndexState]) -> Table:
+    """Return the indexes of a store."""
+    columns = ("encoder", "kind", "recall", "queries/s", "MB", "vectors", "lacks", "gone")
+    table = new_table("indexes", *columns, gap=1)
+    for each in states:
+        card = each.card
+        if card is None:
+            table.add_row(each.encoder_id, "damaged")
+            continue
+        said = card.measured
+        table.add_row(
+            each.encoder_id,
+            card.kind,
+            f"{said['recall']:.3f}",
+            f"{said['queries_per_second']:,.0f}",
+            f"{said['memory'] / 1e6:,.0f}",
+            f"{each.vectors:,}",
+            f"{each.lacks:,}",
+            f"{each.gone:,}",
+        )
+    return table
+
+
+def _measured(title: str, tried: Sequence[Mapping[str, Any]], chosen: str) -> Table:
+    columns = ("index", "search", "recall@10", "queries/s", "ms", "MB", "build s", "")
+    table = new_table(title, *columns, gap=1)
+    for each in tried:
+        how = " ".join(f"{name}={value:g}" for name, value in each["parameters"].items())
+        table.add_row(
+            each["kind"],
+            how,
+            f"{each['recall']:.4f}" if each["recall"] else "",
+            f"{each['queries_per_second']:,.0f}" if each["queries_per_second"] else "",
+            f"{each['latency_ms']:.2f}" if each["latency_ms"] else "",
+            f"{each['memory'] / 1e6:,.0f}",
+            f"{each['build_seconds']:,.0f}",
+            "chosen" if each["kind"] == chosen else each["why"],
+        )
+    return table
+
+
+def write_hits(found: Found, folder: str | Path, title: str) -> list[str]:
+    """Write ``search.csv`` and, where there are hits, ``search.png`` into a folder or URL."""
+    files = files_at(folder)
+    written = [files.commit("search.csv", _csv(found.hits).encode())]
+    if found.hits:
+        written.append(files.commit("search.png", _sheet(found.hits, title)))
+    return written
+
+
+def _csv(hits: Sequence[Hit]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["rank", "similarity", "dataset", "key", "image_id", "labels"])
+    for hit in hits:
+        labels = ";".join(hit.labels or ())
+        similarity = f"{hit.similarity:.6f}"
+        writer.writerow([hit.rank, similarity, hit.dataset, hit.key, hit.image_id, labels])
+    return text.getvalue()
+
+
+def _sheet(hits: Sequence[Hit], title: str) -> bytes:
+    """Draw the pictures in their order, row by row."""
+    down, across = -(-len(hits) // ACROSS), min(len(hits), ACROSS)
+    size = max(across, 3) * (SIDE + GAP) + 2 * MARGIN, down * (SIDE + WORDS) + 60
+    sheet = Image.new("RGB", size, PAPER)
+    pen, small = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    large = ImageFont.load_default(20)
+    fits = lambda text: large.getlength(text) <= size[0] - 2 * MARGIN  # noqa: E731
+    pen.text((MARGIN, 14), squeezed(title, fits), fill=INK, font=large)
+    for number, hit in enumerate(hits):
+        left = MARGIN + number % ACROSS * (SIDE + GAP)
+        top = 54 + number // ACROSS * (SIDE + WORDS)
+        pen.rectangle([left, top, left + SIDE - 1, top + SIDE - 1], fill=EMPTY)
+        sheet.paste(thumbnail(hit, SIDE), (left, top))
+        narrow = lambda text: small.getlength(text) <= SIDE  # noqa: E731
+        said = f"{hit.rank}.  {hit.similarity:.3f}  {', '.join(hit.labels or ())}"
+        pen.text((left, top + SIDE + 5), squeezed(said, narrow), fill=INK, font=small)
+        pen.text((left, top + SIDE + 24), ending(hit.key, narrow), fill=FAINT, font=small)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,32 @@
+"""Search: the images nearest to others, to words or to vectors, in a store of any size."""
+
+from ._amounts import bytes_of, milliseconds_of
+from ._asked import Query, choose_searched, read_vectors
+from ._build import BuildOptions, build_index
+from ._engine import Engine
+from ._extend import extend_index
+from ._listed import IndexState, drop_index, list_indexes
+from ._query import Vectors, vectors_of
+from ._search import Found, Hit, search
+from ._wanted import Filters
+
+__all__ = [
+    "BuildOptions",
+    "Engine",
+    "Filters",
+    "Found",
+    "Hit",
+    "IndexState",
+    "Query",
+    "Vectors",
+    "build_index",
+    "bytes_of",
+    "choose_searched",
+    "drop_index",
+    "extend_index",
+    "list_indexes",
+    "milliseconds_of",
+    "read_vectors",
+    "search",
+    "vectors_of",
+]
