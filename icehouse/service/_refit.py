@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from icehouse.heads import FitOptions, Fractions, HeadCard, fit_head, list_runs, make_head
+from icehouse.heads import (
+    FitOptions,
+    Fractions,
+    HeadCard,
+    fit_head,
+    list_runs,
+    load_head,
+    make_head,
+)
 from icehouse.review import QueueOptions, rank
 from icehouse.store import Queue, Queues, Store
 
@@ -13,14 +21,20 @@ OF_THE_FIT = ("fractions", "of", "notes")
 
 
 def fit_again(store: Store, card: HeadCard) -> HeadCard:
-    """Fit a head on the labels that are in force now, as it was asked for the last time."""
+    """Fit a head on the labels that are in force now, as it was asked for the last time.
+
+    The heads that an ensemble is made of are fitted again before it.
+    """
+    for member in card.members:
+        fit_again(store, load_head(store, card.task, member).card)
     runs = list_runs(store, card.task, card.name).runs
     asked: dict[str, Any] = runs[-1].options if runs else {"seed": card.training.get("seed", 0)}
     known = {field.name for field in fields(FitOptions)} - set(OF_THE_FIT)
     fractions = asked.get("fractions")
     options = FitOptions(
         **{name: value for name, value in asked.items() if name in known}
-        | {"task": card.task, "encoder": card.encoder_id, "name": card.name},
+        | {"task": card.task, "name": card.name}
+        | {"encoder": None if card.members else card.encoder_id},
         fractions=Fractions(**fractions) if fractions else None,
         of=card.members,
     )
