@@ -32,7 +32,7 @@ def fitted(pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     shutil.copytree(pictures, folder / "photos")
     said(folder, "embed", "photos", "-e", "descriptor")
-    said(folder, "fit-head", "--head", "logistic")
+    said(folder, "fit-head", "--head", "logistic", "--set", "C=0.01")
     said(folder, "fit-head", "--head", "logistic", "--set", "C=10")
     said(folder, "fit-head", "--head", "knn", "--name", "near")
     return folder
@@ -49,7 +49,7 @@ def test_runs_are_listed_the_newest_last(fitted):
 def test_runs_are_taken_and_sorted_as_asked(fitted):
     words = ("--head", "logistic", "--sort", "log_loss", "--on", "train")
     [found] = map(json.loads, said(fitted, "runs", *words, "--json").splitlines())
-    assert [run["settings"]["C"] for run in found["runs"]] == [10.0, 0.01]
+    assert [run["settings"]["C"] for run in found["runs"]] == [10, 0.01]
     assert "runs cannot be sorted by 'best'" in said(fitted, "runs", "--sort", "best", code=2)
     assert "runs of: logistic, near" in said(fitted, "runs", "--head", "nope", code=2)
     assert "runs of: photos" in said(fitted, "runs", "--task", "nope", code=2)
@@ -61,7 +61,7 @@ def test_one_run_is_shown_and_two_are_compared(fitted):
     assert json.loads(said(fitted, "runs", one, "--json")) == found["runs"][0]
     assert f"run {found['runs'][0]['id']}" in said(fitted, "runs", one)
     diff = json.loads(said(fitted, "runs", one, other, "--json"))
-    assert {"of": "settings", "name": "C", "a": 0.01, "b": 10.0} in diff["differences"]
+    assert {"of": "settings", "name": "C", "a": 0.01, "b": 10} in diff["differences"]
     assert "settings and data: other" in said(fitted, "runs", one, other)
     assert "one to show, or two to compare; got 3" in said(fitted, "runs", one, other, near, code=2)
     assert "no run begins with 'zzz'" in said(fitted, "runs", "zzz", code=2)

@@ -120,29 +120,40 @@ def search(
     left = among.rows.copy()
     named = engine.rows.find(asked.ids)
     left[named[named >= 0]] = False
-    similarity, rows = _nearest(engine, asked, k, left, distinct)
-    images = [engine.rows.ids[row].tobytes() for row in rows]
-    hits = _hits(among, images, similarity)
+    found = _settled(engine, asked, _nearest(engine, asked, k, left, distinct))
+    hits = _hits(among, found)
     return Found(engine.rows.encoder_id, hits, int(left.sum()), engine.notes)
 
 
 def _nearest(
     engine: Engine, asked: Asked, k: int, left: npt.NDArray[np.bool_], distinct: bool
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Return the k nearest rows, and what they are worth; of more, where some are left out."""
+) -> npt.NDArray[np.int64]:
+    """Return the k nearest rows; of more, where some are left out."""
     total = int(left.sum())
     most = k
     mean = _mean(engine.rows) if distinct and len(asked.near) else None
     while True:
-        similarity, index = engine.nearest(asked.direction, most, left)
+        [index] = engine.nearest(asked.direction, most, left)[1]
         if mean is None:
-            return similarity[0], index[0]
-        vectors = unit(unit(engine.rows.at(index[0])) - mean)
+            return index
+        vectors = unit(unit(engine.rows.at(index)) - mean)
         copies = (vectors @ unit(asked.near - mean).T >= NEAR_DUPLICATE).any(axis=1)
         if (~copies).sum() >= k or most >= total:
-            good = np.flatnonzero(~copies)[:k]
-            return similarity[0][good], index[0][good]
+            return index[~copies][:k]
         most = min(4 * most, total)
+
+
+def _settled(
+    engine: Engine, asked: Asked, rows: npt.NDArray[np.int64]
+) -> list[tuple[bytes, float]]:
+    """Return images with their cosines, to the last bit the same wherever vectors lie."""
+    vectors = engine.rows.at(rows).astype(np.float64)
+    [direction] = asked.direction.astype(np.float64)
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(direction)
+    cosine = (vectors * direction).sum(axis=1) / np.where(lengths > 0, lengths, 1)
+    images = [engine.rows.ids[row].tobytes() for row in rows]
+    scores = np.clip(cosine, -1, 1).astype(np.float32).tolist()
+    return sorted(zip(images, scores, strict=True), key=lambda one: (-one[1], one[0]))
 
 
 def _mean(rows: VectorRows) -> npt.NDArray[np.float32]:
@@ -150,8 +161,8 @@ def _mean(rows: VectorRows) -> npt.NDArray[np.float32]:
     return unit(rows.at(some)).mean(axis=0)
 
 
-def _hits(among: Wanted, images: list[bytes], similarity: npt.NDArray[np.float32]) -> list[Hit]:
-    places = among.place(images)
+def _hits(among: Wanted, found: list[tuple[bytes, float]]) -> list[Hit]:
+    places = among.place([image for image, _ in found])
     return [
         Hit(
             rank=rank,
@@ -161,7 +172,7 @@ def _hits(among: Wanted, images: list[bytes], similarity: npt.NDArray[np.float32
             source=places[image].source,
             path=str(path) if (path := places[image].path) else None,
             labels=among.labels.get(image),
-            similarity=float(score),
+            similarity=score,
         )
-        for rank, (image, score) in enumerate(zip(images, similarity, strict=True), 1)
+        for rank, (image, score) in enumerate(found, 1)
     ]

@@ -171,4 +171,4 @@ def test_what_is_not_there_is_told_so(
 def test_a_method_that_is_none_is_told_so(anybody: TestClient) -> None:
     assert anybody.get("/v1/predict").status_code == 405
     assert anybody.request("TRACE", "/v1/tasks").status_code == 405
-    assert anybody.post("/v1/explain").status_code == 404
+    assert anybody.post("/v1/nothing").status_code == 404

@@ -19,7 +19,9 @@ import os
 from icehouse.errors import IcehouseError
 from icehouse.store import Store
 
-Store.open("store").features("e").load()
+store = Store.open("store")  # what is imported late is imported by who may read it
+store.catalog.rows("d")
+store.features("e").load()
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
