@@ -24,6 +24,7 @@ from icehouse.heads import FitOptions, fit_head, list_heads, load_head
 from icehouse.heads._stored_folds import load_folds
 from icehouse.store import Store
 
+REQUIRED = "ICEHOUSE_REQUIRE_POSTGRES"
 PASSWORD = "Mammoth-7"
 Python = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -99,6 +100,8 @@ def _postgres_programs() -> Path:
     ):
         if (folder / "initdb").exists():
             return folder
+    if os.environ.get(REQUIRED):
+        raise AssertionError(f"{REQUIRED} is set, and there is no PostgreSQL")
     pytest.skip("PostgreSQL is not installed on this machine")
 
 
