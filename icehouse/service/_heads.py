@@ -51,7 +51,11 @@ class Served:
     @classmethod
     def load(cls, store: Store, task: str, name: str) -> Served:
         """Load it, and let it answer once, so that nobody waits for what it has to read."""
-        version = version_of(store, task, name)
+        try:
+            version = version_of(store, task, name)
+        except FileNotFoundError:
+            load_head(store, task, name)  # it says which heads there are
+            raise
         stored = load_head(store, task, name)
         served = cls(task, name, version, Predictor(store, stored))
         ids = ids_from_bytes([bytes(32)])

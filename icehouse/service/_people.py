@@ -134,7 +134,8 @@ def check_host(host: str, people: People) -> None:
     if people.anybody and not is_loopback(host):
         raise UsageError(
             f"on {host} other machines reach the page, and anybody could label: give people tokens "
-            "(--person NAME:reviewer:TOKEN, or --people FILE), or stay on 127.0.0.1"
+            "(--person NAME:reviewer:TOKEN, or --people FILE; those who only ask icehouse serve, "
+            "--token-file FILE), or stay on 127.0.0.1"
         )
 
 

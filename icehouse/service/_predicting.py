@@ -171,6 +171,11 @@ def _add_flag(app: FastAPI, service: Service, flags: Flags, terms: Terms) -> Non
     @app.post("/v1/flag", responses=REFUSED, openapi_extra=FLAG_BODY)
     async def flag(request: Request, person: Person = reader) -> FlagOut:
         """Say that an answer is wrong: the image is kept, and people will look at it."""
+        if request.query_params:  # what was meant to be said must not be dropped
+            raise UsageError(
+                "head, labels and note are said beside the image, in the form or the JSON; got "
+                f"them in the address: {', '.join(request.query_params)[:80]}"
+            )
         sent = await read_upload(request, 1, FlagIn)
         upload = require_one(sent)
         [served] = service.heads.find([sent.said["head"]] if "head" in sent.said else [])

@@ -75,8 +75,8 @@ def find_place(rows: pa.Table, query: str) -> Place:
     if not len(found):
         raise LookupFailed(
             f"no image in the store has the key {query!r} or an image_id that begins so (4 digits "
-            "of it or more), or is what a file of that name holds; icehouse predict and icehouse "
-            "flag print both"
+            "of it or more), and no file of that name holds one of its images; icehouse predict "
+            "and icehouse flag print both"
         )
     places = [Place(**row) for row in found.to_pylist()]
     if len({place.image_id for place in places}) > 1:

@@ -173,3 +173,11 @@ def test_a_store_at_a_url_keeps_images_too(
     finally:
         service.close()
     assert store.files.exists(f"kept/visitors/{name}.jpg")
+
+
+def test_what_is_said_in_the_address_is_not_dropped(anybody: TestClient, disc: bytes) -> None:
+    said = anybody.post(
+        "/v1/flag?labels=stripes", content=disc, headers={"Content-Type": "image/png"}
+    )
+    assert said.status_code == 400
+    assert "in the form or the JSON; got them in the address: labels" in said.json()["detail"]

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
+from icehouse.errors import LookupFailed
 from icehouse.service._batcher import Batcher
-from icehouse.service._heads import Asked, HeadWork, Served
-from icehouse.store import FeatureMatrix
+from icehouse.service._heads import Asked, Heads, HeadWork, Served
+from icehouse.store import FeatureMatrix, Store
 
 
 class Counted:
@@ -57,3 +59,8 @@ def test_all_that_wait_are_asked_about_together() -> None:
     assert [future.result(30) for future in futures] == [2 * n for n in range(40)]
     assert head.predictor.asked == [40]  # type: ignore[attr-defined]
     batcher.close()
+
+
+def test_a_head_that_is_not_there_is_named_with_those_that_are(reviewed: Store) -> None:
+    with pytest.raises(LookupFailed, match=r"no head 'forest'.*logistic"):
+        Heads(reviewed, ("shapes/forest",))

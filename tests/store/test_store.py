@@ -235,7 +235,7 @@ def test_an_image_is_found_by_a_file_that_holds_it(store: Store, tmp_path: Path)
     store.catalog.append("photos", [row("a", image_id(b"a picture")), row("b", X)])
     assert store.find_image(str(file)).key == "a"
     file.write_bytes(b"another")
-    with pytest.raises(LookupFailed, match="is what a file of that name holds"):
+    with pytest.raises(LookupFailed, match="no file of that name holds one of its images"):
         store.find_image(str(file))
 
 
