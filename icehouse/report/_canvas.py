@@ -61,10 +61,14 @@ class Canvas:
     def png(self) -> bytes:
         """Return the picture."""
         width, height = (side * SAVED // DRAWN for side in self._image.size)
-        buffer = io.BytesIO()
-        smooth = self._image.resize((width, height), Image.Resampling.BOX)
-        smooth.save(buffer, "PNG", optimize=True)
-        return buffer.getvalue()
+        return as_png(self._image.resize((width, height), Image.Resampling.BOX))
+
+
+def as_png(image: Image.Image) -> bytes:
+    """Return the bytes of a PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def text_width(text: str, size: float) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
+from icehouse.report._canvas import as_png
 from icehouse.report._duplicates import said_of
 from icehouse.report._names import ending, squeezed, without_codes
 from icehouse.report._sheet import (
@@ -62,10 +62,8 @@ def duplicates_sheet(clusters: Sequence[Cluster], path: str | Path, title: str) 
         top = HEADER + number * ROW
         pen.line([(MARGIN, top), (width - MARGIN, top)], fill=RULE)
         _draw(sheet, pen, cluster, names, top + 8)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
     folder, _, name = str(path).rpartition("/")
-    return files_at(folder or ".").commit(name, buffer.getvalue())
+    return files_at(folder or ".").commit(name, as_png(sheet))
 
 
 def _draw(

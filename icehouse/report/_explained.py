@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from icehouse.report._canvas import FAINT, INK, PAPER, RULE
+from icehouse.report._canvas import FAINT, INK, PAPER, RULE, as_png
 from icehouse.report._names import ending, squeezed
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def explain_picture(
 
 def explained_png(explained: Explained) -> bytes:
     """Draw the original, the map over it, and a scale, below the answer; return a PNG."""
-    return _png(_panel(explained, ALONE))
+    return as_png(_panel(explained, ALONE))
 
 
 def explained_sheet(several: Sequence[Explained]) -> bytes:
@@ -56,7 +55,7 @@ def explained_sheet(several: Sequence[Explained]) -> bytes:
         left, top = number % columns * wide, number // columns * high
         sheet.paste(panel, (left, top))
         pen.line([(left + MARGIN, top), (left + wide - MARGIN, top)], fill=RULE)
-    return _png(sheet)
+    return as_png(sheet)
 
 
 def _panel(explained: Explained, side: int) -> Image.Image:
@@ -172,9 +171,3 @@ def _fitted(image: Image.Image, side: int) -> Image.Image:
 
 def _fits(font: Any, width: float) -> Any:
     return lambda text: font.getlength(text) <= width
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()

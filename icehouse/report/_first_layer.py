@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from icehouse.report._canvas import FAINT, INK, PAPER
+from icehouse.report._canvas import FAINT, INK, PAPER, as_png
 
 if TYPE_CHECKING:
     from icehouse.explain import FirstLayer
@@ -40,9 +39,7 @@ def first_layer_png(layer: FirstLayer) -> bytes:
         sheet.paste(_picture(0.5 + kernel / (2 * _most(kernel)), KERNEL), (left, top))
         found = layer.maps[number] - layer.maps[number].min()
         sheet.paste(_picture(found / _most(found), MAP), (left, top + KERNEL + 4))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return as_png(sheet)
 
 
 def _most(values: npt.NDArray[Any]) -> float:

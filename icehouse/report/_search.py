@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.markup import escape
 from rich.table import Table
 
+from icehouse.report._canvas import as_png
 from icehouse.report._cells import ImageCell, NamesCell
 from icehouse.report._names import ending, squeezed
 from icehouse.report._sheet import EMPTY, FAINT, INK, MARGIN, PAPER, thumbnail
@@ -129,6 +130,4 @@ def _sheet(hits: Sequence[Hit], title: str) -> bytes:
         said = f"{hit.rank}.  {hit.similarity:.3f}  {', '.join(hit.labels or ())}"
         pen.text((left, top + SIDE + 5), squeezed(said, narrow), fill=INK, font=small)
         pen.text((left, top + SIDE + 24), ending(hit.key, narrow), fill=FAINT, font=small)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return as_png(sheet)

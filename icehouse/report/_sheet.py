@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from icehouse.embedder import decode
 from icehouse.errors import ImageError
+from icehouse.report._canvas import as_png
 from icehouse.report._look_again import look_again
 from icehouse.report._names import Fits, ending, squeezed, without_codes
 from icehouse.store import files_at
@@ -68,10 +68,8 @@ def contact_sheet(flags: Sequence[Flag | LabelIssue], path: str | Path, title: s
         top = header + number // COLUMNS * high
         pen.line([(left, top), (left + CELL[0] - MARGIN, top)], fill=RULE)
         _draw_flag(sheet, pen, flag, names, (left, top + 10))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
     folder, _, name = str(path).rpartition("/")
-    return files_at(folder or ".").commit(name, buffer.getvalue())
+    return files_at(folder or ".").commit(name, as_png(sheet))
 
 
 def _draw_flag(
