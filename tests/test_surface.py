@@ -45,7 +45,7 @@ SURFACE = {
         "choose_text_encoder", "clusters_of", "cores", "decode", "embed", "embed_stored",
         "encoder_to_onnx", "enough", "find_alike", "find_request", "find_similar", "kept_rate",
         "list_folder", "list_lines", "list_manifest", "list_source", "needed", "one_torch_thread",
-        "open_encoder", "open_on", "probe", "quiet_pillow", "read_again", "read_file", "rehearse",
+        "open_encoder", "open_on", "probe", "read_again", "read_file", "rehearse",
         "reopen_encoder", "reopen_text_encoder", "seen", "select", "similarity", "spoken",
         "units_of", "usual_encoders",
     ],

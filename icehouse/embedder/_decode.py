@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +47,10 @@ _FORMATS = tuple(name for name in FORMATS if name in Image.OPEN)
 Image.MAX_IMAGE_PIXELS = None
 # Editors write notes of some megabytes; a picture is not worse for that.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+# What Pillow has to say of notes beside the pixels names no file; where warnings are errors, it
+# would cost a sound picture its vector. For good: the filters are shared by all threads, and
+# whoever puts them back after a while takes away another's.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 Pixels = npt.NDArray[np.uint8]
 Enough = Callable[[int, int], tuple[int, int]]
@@ -225,14 +228,3 @@ _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     7: lambda p: p[::-1, ::-1].transpose(1, 0, 2),
     8: lambda p: p[:, ::-1].transpose(1, 0, 2),
 }
-
-
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """Leave out what Pillow has to say of notes beside the pixels, without a file's name.
-
-    Where warnings are errors, such a note would even cost a sound picture its vector.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield

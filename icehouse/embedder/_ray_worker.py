@@ -12,7 +12,6 @@ from typing import Any
 import ray
 
 from icehouse.embedder._canary import Song, sing
-from icehouse.embedder._decode import quiet_pillow
 from icehouse.embedder._encoder import EncoderRequest
 from icehouse.embedder._engine import Opened, open_on
 from icehouse.embedder._pictures import agree
@@ -102,7 +101,7 @@ class Worker:
                 workers=self._job.threads,
                 max_pixels=self._job.max_pixels,
             )
-            with one_torch_thread(), quiet_pillow():
+            with one_torch_thread():
                 outcomes.extend(pipeline.outcomes())
         except Exception as error:
             words = str(error) if isinstance(error, IcehouseError) else repr(error)

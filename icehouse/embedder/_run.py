@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from icehouse.embedder._crew import Crew
-from icehouse.embedder._decode import quiet_pillow
 from icehouse.embedder._memory import give_back_freed_memory
 from icehouse.embedder._plan import Plan
 from icehouse.embedder._threads import one_torch_thread
@@ -39,7 +38,7 @@ def run(pipeline: Crew, writer: Writer, plan: Plan, total: int, progress: Progre
     """
     finished = total - len(plan.todo)
     try:
-        with one_torch_thread(), quiet_pillow(), _stopped_by_interrupt(pipeline) as asked:
+        with one_torch_thread(), _stopped_by_interrupt(pipeline) as asked:
             for outcome in pipeline.outcomes():
                 writer.add(outcome)
                 finished += len(outcome.rows)

@@ -8,6 +8,7 @@ of the host and the origin are compared.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -98,17 +99,23 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 0
+        started, status, closing = time.perf_counter(), 0, False
         scope.setdefault("state", {})
+        body = _Body(self, receive)
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, closing
             if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message).update(SAFE)
+                headers = MutableHeaders(scope=message)
+                headers.update(SAFE)
+                status, closing = message["status"], headers.get("connection") == "close"
+            elif closing and not message.get("more_body", False):
+                # To close on somebody who still sends would take the answer away from him.
+                await send({**message, "more_body": True})
+                await body.pass_over()
+                message = {"type": "http.response.body"}
             await send(message)
 
-        body = _Body(self, receive)
         refused = self._refused(scope)
         try:
             if refused is None:
@@ -185,7 +192,9 @@ class Guard:
             self._metrics.failed(error)
 
 
-CLOSE = {"Connection": "close"}  # what is still to come of the body is not read
+CLOSE = {"Connection": "close"}  # what is still to come of the body is passed over
+PASS_OVER = 2.0
+"""Seconds for which a refused body may go on."""
 
 
 class _Body:
@@ -217,6 +226,13 @@ class _Body:
         self.held += size
         self._whole = not message.get("more_body", False)
         return message
+
+    async def pass_over(self) -> None:
+        """Read what is still to come and keep none of it, for a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PASS_OVER):
+                while not self._whole:
+                    self._whole = not (await self._receive()).get("more_body", False)
 
 
 def _name(host: str) -> str:

@@ -20,7 +20,6 @@ from icehouse.embedder import (
     choose_encoder,
     choose_text_encoder,
     one_torch_thread,
-    quiet_pillow,
     reopen_text_encoder,
 )
 from icehouse.errors import IcehouseError, LookupFailed
@@ -96,7 +95,6 @@ class Service:
         if not any(station.on_gpu for station in self.stations.values()):
             self._until.enter_context(one_torch_thread())  # batches are side by side
             self._until.enter_context(threadpool_limits(1))
-        self._until.enter_context(quiet_pillow())
         limit = BatchOptions(limit=2**20)  # what waits here was let in already
         self._asker = Batcher(HeadWork(), "heads", limit)
         self._end = threading.Event()

@@ -212,6 +212,8 @@ def test_too_many_bytes_are_refused_said_or_not(lasting: Service, inside: Any) -
     said = ask(server, "POST", "/v1/predict", PNG, bytes(10_001))
     assert said[0] == 413
     assert b"MiB at most" in said[1]
+    # Even who sends everything before he listens hears of it.
+    assert ask(server, "POST", "/v1/predict", PNG, bytes(20_000_000))[0] == 413
 
     def parts() -> Any:
         for _ in range(8):
