@@ -117,6 +117,7 @@ def test_no_batch_is_larger_than_it_may(make: Make, work: Squares) -> None:
     futures = batcher.submit([20])
     until(lambda: work.batches)
     futures += batcher.submit(list(range(21, 41)))
+    until(lambda: len(batcher._ready) == 20)
     work.running.set()
     results(futures)
     assert max(map(len, work.batches)) == work.most
