@@ -1,17 +1,13 @@
 """The service: images are asked about over HTTP, and people review on pages."""
 
-from ._answering import Terms
 from ._app import make_app
-from ._choose_queue import choose_queue
 from ._client import Client
-from ._desk import Desk, DeskOptions
-from ._guard import Limits
-from ._people import People, Person, check_host
 from ._serve import Wire, listen, serve
-from ._service import Service, ServiceOptions
 from ._serving import make_service, of_settings, open_service
 from ._settings import ServeSettings
-from ._station import StationOptions
+from .desk import Desk, DeskOptions, choose_queue
+from .http import Limits, People, Person, Terms, check_host
+from .inference import Service, ServiceOptions, StationOptions
 
 __all__ = [
     "Client",

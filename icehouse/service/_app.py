@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from icehouse.service._desk import Desk
-from icehouse.service._door import add_pages, new_app
-from icehouse.service._people import People
-from icehouse.service._reviewing import add_pictures, add_review
+from icehouse.service.desk import Desk
+from icehouse.service.http import People, add_pages, add_pictures, add_review, new_app
 
 
 def make_app(desk: Desk, people: People | None = None) -> FastAPI:

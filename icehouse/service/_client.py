@@ -29,7 +29,7 @@ from icehouse.errors import (
     ServiceTimeout,
     UsageError,
 )
-from icehouse.service._models import (
+from icehouse.service.http import (
     EmbedOut,
     ErrorOut,
     FlagOut,

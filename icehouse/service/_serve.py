@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icehouse.errors import UsageError
-from icehouse.service._people import People, check_host
+from icehouse.service.http import People, check_host
 
 if TYPE_CHECKING:
     import uvicorn

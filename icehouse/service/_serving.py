@@ -7,19 +7,22 @@ import threading
 from fastapi import FastAPI
 
 from icehouse.review import QueueOptions
-from icehouse.service._answering import Terms
-from icehouse.service._choose_queue import choose_queue
-from icehouse.service._desk import Desk
-from icehouse.service._door import add_pages, new_app
-from icehouse.service._explaining import Explanations, add_explanations
-from icehouse.service._flagging import Flags
-from icehouse.service._guard import Limits
-from icehouse.service._knowing import add_knowledge
-from icehouse.service._people import People
-from icehouse.service._predicting import add_predictions
-from icehouse.service._reviewing import add_pictures, add_review
-from icehouse.service._service import Service
 from icehouse.service._settings import ServeSettings
+from icehouse.service.desk import Desk, choose_queue
+from icehouse.service.http import (
+    Explanations,
+    Limits,
+    People,
+    Terms,
+    add_explanations,
+    add_knowledge,
+    add_pages,
+    add_pictures,
+    add_predictions,
+    add_review,
+    new_app,
+)
+from icehouse.service.inference import Flags, Service
 from icehouse.store import Queues, Store
 
 

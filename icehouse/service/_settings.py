@@ -15,11 +15,8 @@ from pydantic_settings import (
 )
 
 from icehouse.errors import UsageError
-from icehouse.service._answering import Terms
-from icehouse.service._guard import MIB, Limits
-from icehouse.service._people import People, is_loopback
-from icehouse.service._service import ServiceOptions
-from icehouse.service._station import StationOptions
+from icehouse.service.http import MIB, Limits, People, Terms, is_loopback
+from icehouse.service.inference import ServiceOptions, StationOptions
 
 PREFIX = "ICEHOUSE_SERVE_"
 CONFIG = f"{PREFIX}CONFIG"

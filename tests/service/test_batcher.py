@@ -11,7 +11,7 @@ from concurrent.futures import Future, wait
 import pytest
 
 from icehouse.errors import EncoderError, ServiceBusy, ServiceDown
-from icehouse.service._batcher import Batcher, BatchOptions
+from icehouse.service.inference._batcher import Batcher, BatchOptions
 
 QUICK = 0.01
 

@@ -14,8 +14,8 @@ from icehouse.explain import Explainer, ExplainOptions
 from icehouse.heads import load_head
 from icehouse.report import explain_picture
 from icehouse.service import Service
-from icehouse.service._explaining import WAITING, Explanations
-from icehouse.service._seen import Upload
+from icehouse.service.http._explaining import WAITING, Explanations
+from icehouse.service.inference._seen import Upload
 from icehouse.store import image_id
 
 OPTIONS = ExplainOptions(scores=False)

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from icehouse.service import Limits, People, Service, Terms, Wire, make_service
-from icehouse.service._errors import without_paths
-from icehouse.service._rate import Rate
+from icehouse.service.http._errors import without_paths
+from icehouse.service.http._rate import Rate
 
 TOKEN = "visitor-0123456789abcdef"
 PNG = {"Content-Type": "image/png"}

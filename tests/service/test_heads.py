@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from icehouse.errors import LookupFailed
-from icehouse.service._batcher import Batcher
-from icehouse.service._heads import Asked, Heads, HeadWork, Served
+from icehouse.service.inference._batcher import Batcher
+from icehouse.service.inference._heads import Asked, Heads, HeadWork, Served
 from icehouse.store import FeatureMatrix, Store
 
 

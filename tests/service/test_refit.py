@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from icehouse.heads import FitOptions, fit_head, load_head
-from icehouse.service._refit import fit_again
+from icehouse.service.desk._refit import fit_again
 from icehouse.store import Store
 
 TASK = "shapes"

@@ -17,7 +17,7 @@ from icehouse.embedder import embed, list_source
 from icehouse.errors import EncoderError, HeadCorrupt, NotAStore, UsageError
 from icehouse.heads import FitOptions, fit_head
 from icehouse.service import Service, ServiceOptions, StationOptions, Terms, make_service
-from icehouse.service._station import EncoderWork, Station
+from icehouse.service.inference._station import EncoderWork, Station
 from icehouse.store import Store
 
 Until = Callable[[Callable[[], object]], None]

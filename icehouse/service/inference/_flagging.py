@@ -10,9 +10,9 @@ from typing import Any
 
 from icehouse.errors import UsageError
 from icehouse.review import Prediction
-from icehouse.service._heads import Served
-from icehouse.service._seen import Seen
-from icehouse.service._service import Service
+from icehouse.service.inference._heads import Served
+from icehouse.service.inference._seen import Seen
+from icehouse.service.inference._service import Service
 from icehouse.store import QueueItem, Queues, Sent, keep
 
 VISITORS = "visitors"

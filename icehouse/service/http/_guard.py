@@ -20,10 +20,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from icehouse.service._errors import answer_of, refusal
-from icehouse.service._metrics import Metrics
-from icehouse.service._people import People, is_loopback
-from icehouse.service._rate import Rate
+from icehouse.service.http._errors import answer_of, refusal
+from icehouse.service.http._people import People, is_loopback
+from icehouse.service.http._rate import Rate
+from icehouse.service.inference import Metrics
 
 LOG = logging.getLogger(__name__)
 MIB = 2**20

@@ -24,12 +24,12 @@ from icehouse.embedder import (
 )
 from icehouse.errors import IcehouseError, LookupFailed
 from icehouse.review import Prediction
-from icehouse.service._batcher import Batcher, BatchOptions
-from icehouse.service._heads import Asked, Heads, HeadWork, Served
-from icehouse.service._library import Library
-from icehouse.service._metrics import Metrics
-from icehouse.service._seen import Seen, Upload, joined
-from icehouse.service._station import Encoded, Station, StationOptions
+from icehouse.service.inference._batcher import Batcher, BatchOptions
+from icehouse.service.inference._heads import Asked, Heads, HeadWork, Served
+from icehouse.service.inference._library import Library
+from icehouse.service.inference._metrics import Metrics
+from icehouse.service.inference._seen import Seen, Upload, joined
+from icehouse.service.inference._station import Encoded, Station, StationOptions
 from icehouse.store import Store, parts_of
 
 REMOTE_WATCH = 15.0  # seconds between looks at a store at a URL

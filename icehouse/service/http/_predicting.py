@@ -10,7 +10,7 @@ from fastapi import FastAPI, Query, Request
 from pydantic import Field
 
 from icehouse.errors import UsageError
-from icehouse.service._answering import (
+from icehouse.service.http._answering import (
     HeadAnswer,
     Terms,
     ask_head,
@@ -19,9 +19,8 @@ from icehouse.service._answering import (
     predicted_out,
     raise_if_alone,
 )
-from icehouse.service._door import asks, refusals
-from icehouse.service._flagging import Complaint, Flags
-from icehouse.service._models import (
+from icehouse.service.http._door import asks, refusals
+from icehouse.service.http._models import (
     MAX_FOUND,
     MAX_NEIGHBOURS,
     MAX_TOP,
@@ -34,10 +33,8 @@ from icehouse.service._models import (
     SearchIn,
     SearchOut,
 )
-from icehouse.service._people import READER, Person
-from icehouse.service._seen import Seen
-from icehouse.service._service import Service
-from icehouse.service._upload import (
+from icehouse.service.http._people import READER, Person
+from icehouse.service.http._upload import (
     FLAG_BODY,
     IMAGES_BODY,
     SEARCH_BODY,
@@ -45,6 +42,7 @@ from icehouse.service._upload import (
     require_images,
     require_one,
 )
+from icehouse.service.inference import Complaint, Flags, Seen, Service
 
 REFUSED = refusals(404, 408, 413, 415)
 MAX_HEADS = 8

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import LookupFailed
-from icehouse.service._images import Images
+from icehouse.service.inference._images import Images
 from icehouse.store import (
     FeatureMatrix,
     LabelEvent,

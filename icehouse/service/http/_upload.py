@@ -11,9 +11,9 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from icehouse.errors import UsageError
-from icehouse.service._models import IMAGE_ID, FlagIn, ImageIds, SearchIn
-from icehouse.service._schema import image_id_of
-from icehouse.service._seen import Upload
+from icehouse.service.http._models import IMAGE_ID, FlagIn, ImageIds, SearchIn
+from icehouse.service.http._schema import image_id_of
+from icehouse.service.inference import Upload
 
 FORM, JSON = "multipart/form-data", "application/json"
 BYTES = "application/octet-stream"

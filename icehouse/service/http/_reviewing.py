@@ -9,11 +9,10 @@ from fastapi import FastAPI, Response
 from fastapi.encoders import jsonable_encoder
 
 from icehouse.errors import ImageError, LookupFailed
-from icehouse.service._desk import Desk
-from icehouse.service._door import asks, refusals
-from icehouse.service._images import Images
-from icehouse.service._people import OWNER, READER, REVIEWER, People, Person
-from icehouse.service._schema import (
+from icehouse.service.desk import Desk
+from icehouse.service.http._door import asks, refusals
+from icehouse.service.http._people import OWNER, READER, REVIEWER, People, Person
+from icehouse.service.http._schema import (
     AnswersIn,
     ClassIn,
     NextIn,
@@ -22,6 +21,7 @@ from icehouse.service._schema import (
     image_id_of,
     to_answer,
 )
+from icehouse.service.inference import Images
 
 KEPT = "private, max-age=31536000, immutable"  # an image_id is of one content
 REFUSED = refusals(404)

@@ -12,11 +12,11 @@ from fastapi import Depends, FastAPI, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
-from icehouse.service._errors import say_errors
-from icehouse.service._guard import Guard, Limits
-from icehouse.service._metrics import Metrics
-from icehouse.service._models import ErrorOut, HealthOut
-from icehouse.service._people import People, Person
+from icehouse.service.http._errors import say_errors
+from icehouse.service.http._guard import Guard, Limits
+from icehouse.service.http._models import ErrorOut, HealthOut
+from icehouse.service.http._people import People, Person
+from icehouse.service.inference import Metrics
 
 TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 OPENAPI = "/v1/openapi.json"

@@ -11,18 +11,15 @@ import numpy as np
 
 from icehouse.errors import IcehouseError, ServiceTimeout
 from icehouse.review import Prediction
-from icehouse.service._errors import said_of
-from icehouse.service._heads import Served
-from icehouse.service._library import Match
-from icehouse.service._models import (
+from icehouse.service.http._errors import said_of
+from icehouse.service.http._models import (
     AnswerOut,
     EmbeddedOut,
     LabelledProbability,
     MatchOut,
     PredictedOut,
 )
-from icehouse.service._seen import Seen, Upload
-from icehouse.service._service import Service
+from icehouse.service.inference import Match, Seen, Served, Service, Upload
 
 
 @dataclass(frozen=True)

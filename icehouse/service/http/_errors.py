@@ -23,7 +23,7 @@ from icehouse.errors import (
     UsageError,
     VectorError,
 )
-from icehouse.service._models import ErrorOut
+from icehouse.service.http._models import ErrorOut
 
 LOG = logging.getLogger(__name__)
 STATUS: tuple[tuple[type[IcehouseError], int], ...] = (

@@ -12,9 +12,9 @@ from typing import Any
 from icehouse.errors import IcehouseError, UsageError
 from icehouse.heads import HeadCard, load_head
 from icehouse.review import queue_state
-from icehouse.service._images import Images
-from icehouse.service._refit import fit_again, rank_again
-from icehouse.service._view import Near, View
+from icehouse.service.desk._refit import fit_again, rank_again
+from icehouse.service.desk._view import Near, View
+from icehouse.service.inference import Images
 from icehouse.store import Answer, LabelEvent, LabelState, QueueItem, Queues, Recorded, Store
 
 

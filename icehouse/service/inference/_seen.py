@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from icehouse.embedder import ImageInfo
 from icehouse.errors import IcehouseError, ImageError, VectorError
-from icehouse.service._station import Encoded
+from icehouse.service.inference._station import Encoded
 from icehouse.store import parts_of
 
 Vectors = npt.NDArray[np.floating[Any]]

@@ -12,14 +12,12 @@ from pydantic import Field
 from icehouse.errors import ServiceBusy
 from icehouse.explain import Explainer, ExplainOptions
 from icehouse.report import explain_picture, look_again
-from icehouse.service._answering import Terms, raise_if_alone
-from icehouse.service._door import asks, refusals
-from icehouse.service._heads import Served
-from icehouse.service._models import ImageIds, Model
-from icehouse.service._people import READER
-from icehouse.service._seen import Upload
-from icehouse.service._service import Service
-from icehouse.service._upload import IMAGES_BODY, read_upload, require_one
+from icehouse.service.http._answering import Terms, raise_if_alone
+from icehouse.service.http._door import asks, refusals
+from icehouse.service.http._models import ImageIds, Model
+from icehouse.service.http._people import READER
+from icehouse.service.http._upload import IMAGES_BODY, read_upload, require_one
+from icehouse.service.inference import Served, Service, Upload
 from icehouse.store import parts_of
 
 WAITING = 8  # who comes when so many wait is told to come again

@@ -30,7 +30,7 @@ from icehouse.errors import (
     ServiceBusy,
     VectorError,
 )
-from icehouse.service._batcher import Batcher, BatchOptions, Seen
+from icehouse.service.inference._batcher import Batcher, BatchOptions, Seen
 from icehouse.store import Store, image_id
 
 MAX_PIXELS = 50 * 10**6

@@ -10,11 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import FastAPI, Response
 
-from icehouse.service._door import asks, refusals
-from icehouse.service._errors import without_paths
-from icehouse.service._heads import Served
-from icehouse.service._metrics import CONTENT_TYPE
-from icehouse.service._models import (
+from icehouse.service.http._door import asks, refusals
+from icehouse.service.http._errors import without_paths
+from icehouse.service.http._models import (
     HeadOut,
     KnownOut,
     LabelOut,
@@ -23,9 +21,9 @@ from icehouse.service._models import (
     TaskOut,
     TasksOut,
 )
-from icehouse.service._people import READER
-from icehouse.service._schema import image_id_of
-from icehouse.service._service import Service
+from icehouse.service.http._people import READER
+from icehouse.service.http._schema import image_id_of
+from icehouse.service.inference import CONTENT_TYPE, Served, Service
 from icehouse.store import ids_from_bytes, positions
 
 PLACE = list(PlaceOut.model_fields)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from icehouse.errors import IcehouseError, ServiceBusy, ServiceDown
-from icehouse.service._crew import Crew
+from icehouse.service.inference._crew import Crew
 
 Given = TypeVar("Given", contravariant=True)
 Ready = TypeVar("Ready")

@@ -1,0 +1,6 @@
+"""Images in, answers out: encoders and heads in batches, and what the store knows. No HTTP."""
+
+import lazy_loader
+
+# The surface is in __init__.pyi; what is not asked for is not loaded.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
