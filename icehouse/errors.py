@@ -27,6 +27,7 @@
     │   ├── MemberChanged        a head that an ensemble is made of is another now, or gone
     │   └── HeadCorrupt          its files are damaged
     ├── ExportError              a head or an encoder cannot be written as ONNX
+    ├── MilvusError              Milvus cannot be reached, or did not do what it was asked
     ├── ServiceError             the service has no answer
     │   ├── ServiceBusy          as much is waiting as may; again in some seconds
     │   ├── ServiceDown          what would answer has failed, and is started anew
@@ -54,6 +55,7 @@ __all__ = [
     "Interrupted",
     "LookupFailed",
     "MemberChanged",
+    "MilvusError",
     "MissingExtra",
     "NotAStore",
     "ServiceBusy",
@@ -233,6 +235,10 @@ class HeadCorrupt(HeadError):
 
 class ExportError(IcehouseError):
     """A head or an encoder cannot be written as ONNX, or would answer otherwise there."""
+
+
+class MilvusError(IcehouseError):
+    """Milvus cannot be reached, or did not do what it was asked."""
 
 
 class ServiceError(IcehouseError):

@@ -14,6 +14,12 @@ index_app = typer.Typer(help="Indexes, which make search faster in large stores.
 app.add_typer(index_app, name="index")
 
 Several = list[str] | None
+MilvusOption = typer.Option(
+    "--index",
+    metavar="MILVUS",
+    help="Index in Milvus: milvus:FILE.db, or milvus:http://HOST:19530.",
+)
+MilvusUrl = Annotated[str | None, MilvusOption]
 
 
 def search(
@@ -46,6 +52,7 @@ def search(
         bool, typer.Option("--distinct", help="No near-duplicates of the images asked for.")
     ] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Compare all; use no index.")] = False,
+    index: MilvusUrl = None,
     out: Annotated[
         str | None, typer.Option(help="Folder or URL for search.csv and search.png.")
     ] = None,
@@ -73,7 +80,7 @@ def search(
         filters=filters,
         task=task or (tasks[0] if len(tasks) == 1 else None),
         distinct=distinct,
-        engine=Engine.open(opened, chosen, exact=exact),
+        engine=Engine.open(opened, chosen, exact=exact, index=index),
     )
     written = [] if out is None else write_hits(found, out, str(query))
     lines = [*noted(found.notes), *(f"written: {path}" for path in written)]
@@ -132,27 +139,57 @@ def extend(store: StorePath, encoder: EncoderName = None, json_lines: Json = Fal
     show([card], json_lines, f"{came:,} vectors added; the index has {card.rows:,}")
 
 
-@index_app.command("list")
-def list_all(store: StorePath, json_lines: Json = False) -> None:
-    """Show the indexes, and how far they are behind their vectors."""
-    from icehouse.report import indexes_table
-    from icehouse.search import list_indexes
+@index_app.command("push")
+def push(
+    store: StorePath,
+    index: Annotated[str, MilvusOption],
+    encoder: EncoderName = None,
+    json_lines: Json = False,
+) -> None:
+    """Bring an index in Milvus to where the store is; again after a stop, it goes on."""
+    from icehouse.embedder import choose_encoder
+    from icehouse.report import PushProgress, pushed_lines
+    from icehouse.search import push_index
     from icehouse.store import Store
 
+    opened = Store.open(store)
+    with PushProgress() as progress:
+        pushed = push_index(opened, choose_encoder(opened, encoder), index, progress=progress)
+    show([pushed], json_lines, *pushed_lines(pushed))
+
+
+@index_app.command("list")
+def list_all(
+    store: StorePath, encoder: EncoderName = None, index: MilvusUrl = None, json_lines: Json = False
+) -> None:
+    """Show the indexes, and how far they are behind their vectors."""
+    from icehouse.embedder import choose_encoder
+    from icehouse.report import indexes_table, pushed_table
+    from icehouse.search import list_indexes, pushed_state
+    from icehouse.store import Store
+
+    if index is not None:
+        opened = Store.open(store)
+        found = [pushed_state(opened, choose_encoder(opened, encoder), index)]
+        show(found, json_lines, pushed_table(found))
+        return
     states = list_indexes(Store.open(store))
     notes = [note for state in states for note in state.notes]
     show(states, json_lines, indexes_table(states), *noted(notes))
 
 
 @index_app.command("drop")
-def drop(store: StorePath, encoder: EncoderName = None, json_lines: Json = False) -> None:
+def drop(
+    store: StorePath, encoder: EncoderName = None, index: MilvusUrl = None, json_lines: Json = False
+) -> None:
     """Remove an index; search is exact without it."""
     from icehouse.embedder import choose_encoder
-    from icehouse.search import drop_index
+    from icehouse.search import drop_index, drop_pushed
     from icehouse.store import Store
 
     opened = Store.open(store)
-    removed = drop_index(opened, choose_encoder(opened, encoder))
+    chosen = choose_encoder(opened, encoder)
+    removed = drop_index(opened, chosen) if index is None else drop_pushed(opened, chosen, index)
     if json_lines:
         print(json.dumps({"removed": removed}))
     else:

@@ -22,11 +22,18 @@ from ._overview import (
     TaskSummary,
     overview,
 )
-from ._progress import EmbedProgress, FitProgress
+from ._progress import EmbedProgress, FitProgress, PushProgress
 from ._queue import new_queue_tables, queue_state_tables, queues_table
 from ._reliability import write_reliability
 from ._runs import run_diff_tables, run_table, runs_tables
-from ._search import hits_table, index_table, indexes_table, write_hits
+from ._search import (
+    hits_table,
+    index_table,
+    indexes_table,
+    pushed_lines,
+    pushed_table,
+    write_hits,
+)
 from ._sheet import contact_sheet
 from ._simulation_files import write_simulation
 from ._simulation_tables import simulation_tables
@@ -50,6 +57,7 @@ __all__ = [
     "EmbedProgress",
     "EncoderSummary",
     "FitProgress",
+    "PushProgress",
     "Overview",
     "PageReport",
     "TaskSummary",
@@ -84,6 +92,8 @@ __all__ = [
     "overview",
     "overview_tables",
     "predictions_table",
+    "pushed_lines",
+    "pushed_table",
     "queue_state_tables",
     "queues_table",
     "rehearsal_table",

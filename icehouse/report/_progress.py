@@ -1,4 +1,4 @@
-"""Progress bars: for ``embed`` images/s, errors, time left; for ``compare`` what is fitted."""
+"""Progress bars: for ``embed`` and ``index push`` images/s; for ``compare`` what is fitted."""
 
 from __future__ import annotations
 
@@ -77,3 +77,14 @@ class FitProgress(_Bar):
     def __call__(self, done: int, total: int, what: str) -> None:
         """Show that ``done`` of ``total`` heads are measured, and which one is next."""
         self._show(done, total, what=what)
+
+
+class PushProgress(_Bar):
+    """A context in which the object itself is the callback of `icehouse.search.push_index`."""
+
+    def __init__(self) -> None:
+        super().__init__(TextColumn("pushing"), BarColumn(), MofNCompleteColumn(), _Rate())
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` vectors were sent."""
+        self._show(done, total)

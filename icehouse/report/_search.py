@@ -20,7 +20,7 @@ from icehouse.report._tables import new_table
 from icehouse.store import files_at
 
 if TYPE_CHECKING:
-    from icehouse.search import Found, Hit, IndexState
+    from icehouse.search import Found, Hit, IndexState, Pushed, PushedState
     from icehouse.store import IndexCard
 
 ACROSS, SIDE, GAP, WORDS = 6, 180, 12, 62
@@ -71,6 +71,24 @@ def indexes_table(states: Iterable[IndexState]) -> Table:
             f"{each.lacks:,}",
             f"{each.gone:,}",
         )
+    return table
+
+
+def pushed_lines(pushed: Pushed) -> list[str]:
+    """Return what a push to Milvus did."""
+    done = "nothing to do"
+    if pushed.added or pushed.removed:
+        done = f"{pushed.added:,} vectors added, {pushed.removed:,} removed"
+    where = f"{pushed.collection} at {pushed.where}"
+    return [escape(f"{done}; {where} has {pushed.rows:,} ({pushed.seconds:,.1f} s)")]
+
+
+def pushed_table(states: Iterable[PushedState]) -> Table:
+    """Return how far collections of Milvus are behind the store."""
+    table = new_table("in Milvus", "encoder", "collection", "at", "vectors", "lacks", "gone", gap=1)
+    for each in states:
+        numbers = (f"{number:,}" for number in (each.vectors, each.lacks, each.gone))
+        table.add_row(each.encoder_id, each.collection, escape(each.where), *numbers)
     return table
 
 

@@ -9,6 +9,7 @@ from ._listed import IndexState, drop_index, list_indexes
 from ._query import Vectors, vectors_of
 from ._search import Found, Hit, search
 from ._wanted import Filters
+from .milvus import Pushed, PushedState, drop_pushed, push_index, pushed_state
 
 __all__ = [
     "BuildOptions",
@@ -17,15 +18,20 @@ __all__ = [
     "Found",
     "Hit",
     "IndexState",
+    "Pushed",
+    "PushedState",
     "Query",
     "Vectors",
     "build_index",
     "bytes_of",
     "choose_searched",
     "drop_index",
+    "drop_pushed",
     "extend_index",
     "list_indexes",
     "milliseconds_of",
+    "push_index",
+    "pushed_state",
     "read_vectors",
     "search",
     "vectors_of",

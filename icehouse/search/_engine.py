@@ -10,6 +10,7 @@ import numpy.typing as npt
 from icehouse.errors import LookupFailed, UsageError
 from icehouse.search._index import Index, open_index
 from icehouse.search._rerank import reranked
+from icehouse.search.milvus import open_milvus
 from icehouse.store import Store, VectorRows, nearest, unit
 
 Floats = npt.NDArray[np.float32]
@@ -29,17 +30,29 @@ class Engine:
     ----------
     rows : VectorRows
     index : Index or None
-    notes : tuple of str
-        What is to be said of the index, for people.
+    opened : tuple of str
+        What was to be said of the index when it was opened.
     """
 
     rows: VectorRows
     index: Index | None
-    notes: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, store: Store, encoder_id: str, *, exact: bool = False) -> Engine:
+    def open(
+        cls, store: Store, encoder_id: str, *, exact: bool = False, index: str | None = None
+    ) -> Engine:
         """Open the vectors of an encoder, and its index unless search is to be exact.
+
+        Parameters
+        ----------
+        store : Store
+        encoder_id : str
+        exact : bool
+            Use no index.
+        index : str, optional
+            A Milvus to use, ``milvus:photos.db`` or ``milvus:http://host:19530``, and not the index
+            that the store may have. Where it fails, search is exact, and :attr:`notes` say why.
 
         Raises
         ------
@@ -47,19 +60,34 @@ class Engine:
             The store has no vectors of this encoder.
         StoreCorrupt
             A shard is damaged.
+        UsageError
+            What names the index is no address of Milvus, or search is to be exact too.
+        MissingExtra
+            Milvus is asked for, and its client is not installed.
         """
+        if exact and index is not None:
+            raise UsageError("an exact search uses no index: ask for one or the other")
         rows = store.features(encoder_id).rows()
         if not len(rows):
             raise LookupFailed(f"the store has no features of encoder {encoder_id}")
         if exact:
             return cls(rows, None)
-        index, notes = open_index(store, rows)
-        if index is not None and (lacks := int((~index.covered).sum())) > BEHIND * len(rows):
+        found: Index | None
+        if index is None:
+            found, notes = open_index(store, rows)
+        else:
+            found, notes = open_milvus(index, rows)
+        if found is not None and (lacks := int((~found.covered).sum())) > BEHIND * len(rows):
             notes.append(
                 f"the index lacks {lacks:,} of {len(rows):,} vectors, which are compared one by "
-                "one. Add them: icehouse index extend"
+                f"one. Add them: {found.remedy}"
             )
-        return cls(rows, index, tuple(notes))
+        return cls(rows, found, tuple(notes))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the index, for people."""
+        return self.opened if self.index is None else (*self.opened, *self.index.notes)
 
     def nearest(
         self, queries: npt.NDArray[np.floating], k: int, among: Mask | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,26 +20,20 @@ Mask = npt.NDArray[np.bool_]
 MEASURED_AT = 10  # neighbours that the number of candidates was chosen for
 
 
-@dataclass(frozen=True)
-class Index:
-    """An index, and what it has to do with the rows of a store as they are now.
-
-    Attributes
-    ----------
-    card : IndexCard
-    covered : array of bool, shape (n,)
-        Rows of the store that it can name.
-    """
-
-    card: IndexCard
-    covered: Mask
-    _faiss: Any
-    _row: Integers  # of the store, for each row of the index; -1 for those that are gone
+class Index(Protocol):
+    """An index that is open, whatever keeps it."""
 
     @property
-    def gone(self) -> int:
-        """How many of its rows the store has no more."""
-        return int((self._row < 0).sum())
+    def covered(self) -> Mask:
+        """Rows of the store that it can name, bool of shape (n,)."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has happened to it since it was opened, for people."""
+
+    @property
+    def remedy(self) -> str:
+        """The command that adds the rows that are not covered."""
 
     def candidates(self, queries: Floats, k: int, among: Mask | None) -> Integers:
         """Return rows of the store, shape (q, c), that may be the nearest; -1 for none.
@@ -53,6 +47,33 @@ class Index:
         among : array of bool, shape (n,), optional
             Rows of the store that alone may be named.
         """
+
+
+@dataclass(frozen=True)
+class FaissIndex:
+    """An index of FAISS, and what it has to do with the rows of a store as they are now.
+
+    Attributes
+    ----------
+    card : IndexCard
+    covered : array of bool, shape (n,)
+        Rows of the store that it can name.
+    """
+
+    card: IndexCard
+    covered: Mask
+    _faiss: Any
+    _row: Integers  # of the store, for each row of the index; -1 for those that are gone
+    notes: tuple[str, ...] = ()
+    remedy: str = "icehouse index extend"
+
+    @property
+    def gone(self) -> int:
+        """How many of its rows the store has no more."""
+        return int((self._row < 0).sum())
+
+    def candidates(self, queries: Floats, k: int, among: Mask | None) -> Integers:
+        """See :meth:`Index.candidates`."""
         allowed = self._row >= 0
         if among is not None:
             allowed &= among[self._row]
@@ -63,8 +84,8 @@ class Index:
         return np.where(found < 0, -1, self._row[np.maximum(found, 0)])
 
 
-def open_index(store: Store, rows: VectorRows) -> tuple[Index | None, list[str]]:
-    """Open the index of an encoder, if there is one that can be used; and what is to say of it.
+def open_index(store: Store, rows: VectorRows) -> tuple[FaissIndex | None, list[str]]:
+    """Open an encoder's index of FAISS, if there is one that can be used; and what to say of it.
 
     Whatever is wrong with it is only said: exact search is slower, and right.
     """
@@ -84,7 +105,7 @@ def open_index(store: Store, rows: VectorRows) -> tuple[Index | None, list[str]]
         return None, [f"the index is not used, and search is exact and slower: {error}"]
 
 
-def _opened(files: IndexFiles, card: IndexCard, rows: VectorRows) -> Index:
+def _opened(files: IndexFiles, card: IndexCard, rows: VectorRows) -> FaissIndex:
     if card.dim != rows.dim:
         raise StoreCorrupt(f"the index has dimension {card.dim}, the vectors {rows.dim}")
     indexed = files.indexed(card)
@@ -95,4 +116,4 @@ def _opened(files: IndexFiles, card: IndexCard, rows: VectorRows) -> Index:
     covered = place >= 0
     row = np.full(card.rows, -1)
     row[place[covered]] = np.flatnonzero(covered)
-    return Index(card, covered, index, row)
+    return FaissIndex(card, covered, index, row)

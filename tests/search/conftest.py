@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,3 +64,24 @@ def build() -> Callable[..., None]:
         thorough(store)
 
     return run
+
+
+class Server:
+    """A Milvus behind HTTP: the server of Milvus Lite, in threads, on a port of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+        self._server, self._db, self.port = start_server_in_thread(str(folder))
+        self.where = f"milvus:http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        """End it, at once and for all."""
+        self._server.stop(grace=0).wait()
+        self._db.close()
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> str:
+    """A file of Milvus Lite, as ``--index`` takes it; there is none yet."""
+    return f"milvus:{tmp_path}/photos.db"

@@ -1,0 +1,182 @@
+"""Bringing a collection of Milvus to where the store is: what is new is added, what is gone goes.
+
+What the collection holds is asked first, so it does not matter how far a run before this one came.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from icehouse.errors import LookupFailed, UsageError
+from icehouse.search.milvus._address import Address
+from icehouse.search.milvus._client import ANSWER, Client
+from icehouse.search.milvus._collection import Collection, Held
+from icehouse.search.milvus._index import covered
+from icehouse.store import Store, VectorRows, fingerprints, parts_of, positions, unit
+
+PATIENCE = 30.0  # seconds that Milvus may take for one step; it may be starting again
+LONGEST = 600.0  # that it may take to have all on disk, or in memory
+NUMBERS_AT_ONCE = 1_000_000  # of vectors that are sent: 4 MB
+REMOVED_AT_ONCE = 1000
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push did.
+
+    Attributes
+    ----------
+    encoder_id, where, collection : str
+    rows : int
+        That the collection has now: all vectors of the store.
+    added, removed : int
+    seconds : float
+    """
+
+    encoder_id: str
+    where: str
+    collection: str
+    rows: int
+    added: int
+    removed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PushedState:
+    """How far a collection is behind the store.
+
+    Attributes
+    ----------
+    encoder_id, where, collection : str
+    vectors, lacks, gone : int
+        Vectors that the store has; of these, that the collection does not have; and rows of the
+        collection that the store does not have.
+    """
+
+    encoder_id: str
+    where: str
+    collection: str
+    vectors: int
+    lacks: int
+    gone: int
+
+
+def push_index(
+    store: Store,
+    encoder_id: str,
+    where: str,
+    *,
+    progress: Progress = lambda *_: None,
+    patience: float = PATIENCE,
+) -> Pushed:
+    """Make a collection of Milvus hold the vectors of an encoder, and no others.
+
+    Parameters
+    ----------
+    store : Store
+    encoder_id : str
+    where : str
+        ``milvus:photos.db`` or ``milvus:http://host:19530``.
+    progress : callable, optional
+        Is told how many of how many vectors were sent.
+    patience : float
+        Seconds that Milvus may take for one step.
+
+    Raises
+    ------
+    LookupFailed
+        There are no vectors.
+    UsageError
+        It is no address of Milvus; or the collection there was made for another encoder, dimension
+        or store.
+    MilvusError
+        Milvus cannot be reached, or went amid it; what was sent stays.
+    MissingExtra
+        pymilvus or milvus-lite is not installed.
+    """
+    started = time.perf_counter()
+    rows = _rows(store, encoder_id)
+    address = Address.of(where)
+    with closing(Collection(Client(address, patience), encoder_id, rows.dim)) as collection:
+        if not collection.exists():
+            collection.create(patience)
+        collection.load(LONGEST)
+        held = collection.held(patience)
+        gone = held.ids[positions(held.ids, rows.ids) < 0]
+        if len(held.ids) and len(gone) == len(held.ids):
+            raise UsageError(
+                f"no image of the collection {collection.name} at {address} is in this store, so "
+                "it seems to be another one's. Take another file or database of Milvus for it, or "
+                f"drop the collection: icehouse index drop --index {where}"
+            )
+        for start in range(0, len(gone), REMOVED_AT_ONCE):
+            collection.remove(gone[start : start + REMOVED_AT_ONCE], patience)
+        new = np.flatnonzero(~covered(rows, held))
+        step = max(NUMBERS_AT_ONCE // rows.dim, 1)
+        for start in range(0, len(new), step):
+            progress(start, len(new))
+            some = new[start : start + step]
+            vectors = rows.at(some)
+            collection.upsert(rows.ids[some], fingerprints(vectors), unit(vectors), patience)
+            progress(start + len(some), len(new))
+        if len(new) or len(gone):
+            collection.flush(LONGEST)
+        seconds = time.perf_counter() - started
+        return Pushed(
+            encoder_id, str(address), collection.name, len(rows), len(new), len(gone), seconds
+        )
+
+
+def pushed_state(store: Store, encoder_id: str, where: str) -> PushedState:
+    """Return how far a collection of Milvus is behind the store; raises as :func:`push_index`."""
+    rows, address = _rows(store, encoder_id), Address.of(where)
+    with closing(Collection(_present(address), encoder_id, rows.dim)) as collection:
+        held = Held(rows.ids[:0], np.empty(0, np.uint64))
+        if collection.exists():
+            collection.load(PATIENCE)
+            held = collection.held(PATIENCE)
+        lacks = int((~covered(rows, held)).sum())
+        gone = int((positions(held.ids, rows.ids) < 0).sum())
+        name = collection.name
+        return PushedState(encoder_id, str(address), name, len(rows), lacks, gone)
+
+
+def drop_pushed(store: Store, encoder_id: str, where: str) -> list[str]:
+    """Remove the collection of an encoder from Milvus, and return its name, if there was one.
+
+    Raises
+    ------
+    LookupFailed, MilvusError, MissingExtra
+        As :func:`push_index`.
+    UsageError
+        It is no address of Milvus, or the collection was made for another encoder or dimension.
+    """
+    dim, address = _rows(store, encoder_id).dim, Address.of(where)
+    with closing(Collection(_present(address), encoder_id, dim)) as collection:
+        if not collection.exists():
+            return []
+        collection.drop()
+        return [collection.name]
+
+
+def _present(address: Address) -> Client:
+    """Open a Milvus that is there already; a file is not made by asking for it."""
+    if address.file is not None and not address.file.exists():
+        raise LookupFailed(f"there is no {address}. Make it with: icehouse index push")
+    return Client(address, ANSWER)
+
+
+def _rows(store: Store, encoder_id: str) -> VectorRows:
+    if len(parts_of(encoder_id)) > 1:
+        raise UsageError("an index is of one encoder; joined ones are searched exactly")
+    rows = store.features(encoder_id).rows()
+    if not len(rows):
+        raise LookupFailed(f"the store has no features of encoder {encoder_id}")
+    return rows
