@@ -13,7 +13,7 @@ from typing import Any
 from icehouse.errors import MilvusError, MissingExtra
 from icehouse.search.milvus._address import Address
 
-ANSWER = 3.0  # seconds that a question may take while somebody waits for what is found
+ANSWER = 5.0  # seconds that a question may take while somebody waits for what is found
 _lock = Lock()
 _users: Counter[str] = Counter()  # of each file of Milvus Lite that is open in this process
 

@@ -1,8 +1,8 @@
 """The collection of an encoder: its rows, how they are asked for, added and removed.
 
 A row is the image_id in hexadecimal, which is the key, a fingerprint of the vector as the store
-holds it, and the unit vector. The encoder_id stands in the description and the properties (Milvus
-Lite keeps only these).
+holds it, and the unit vector; what other rows there are says ``_stamps.py``. The encoder_id stands
+in the description, and in the properties, since Milvus Lite keeps no description.
 """
 
 from __future__ import annotations
@@ -116,8 +116,16 @@ class Collection:
         with self._client.answered():
             self._client.call.drop_collection(self.name, timeout=ANSWER)
 
-    def held(self, limit: float) -> Held:
-        """Return which vectors it has.
+    def count(self, limit: float) -> int:
+        """Return how many rows it has."""
+        with self._client.answered():
+            [row] = self._client.call.query(
+                self.name, filter="", output_fields=["count(*)"], timeout=limit, **SEEN
+            )
+        return int(row["count(*)"])
+
+    def held(self, limit: float, start: str = "") -> Held:
+        """Return its rows whose keys begin so.
 
         Raises
         ------
@@ -125,7 +133,7 @@ class Collection:
             Milvus does not answer, or there are rows that icehouse has not put there.
         """
         ids, prints = [""][:0], [0][:0]
-        for row in self._listed("", limit):
+        for row in self._listed(start, limit):
             ids.append(row["id"])
             prints.append(row["fingerprint"])
         return Held(self._ids(ids), np.array(prints, np.int64).view(np.uint64))

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import MilvusError, MissingExtra, UsageError
+from icehouse.search.milvus import _stamps
 from icehouse.search.milvus._address import Address
 from icehouse.search.milvus._client import ANSWER, Client
-from icehouse.search.milvus._collection import MOST, Collection, Held
-from icehouse.store import VectorRows, fingerprints, positions
+from icehouse.search.milvus._collection import MOST, Collection
+from icehouse.store import VectorRows
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -19,8 +20,7 @@ Mask = npt.NDArray[np.bool_]
 
 WIDTH = 2  # candidates for each neighbour that is wanted
 AT_LEAST = 10  # neighbours
-AT_ONCE = 16_384  # candidates of all queries of one question
-PRINTED_AT_ONCE = 65_536
+AT_ONCE = 1024  # candidates of all queries of one question
 
 
 class MilvusIndex:
@@ -32,15 +32,22 @@ class MilvusIndex:
     Attributes
     ----------
     covered : array of bool, shape (n,)
-        Rows of the store that it can name: it holds the same vector of the same image.
+        Rows of the store that it can name.
     remedy : str
         What adds the others.
     """
 
-    def __init__(self, collection: Collection, rows: VectorRows, held: Held, where: str) -> None:
-        self.covered = covered(rows, held)
+    def __init__(self, collection: Collection, rows: VectorRows, where: str) -> None:
+        stamps = _stamps.read(collection, ANSWER)
+        self._held = collection.count(ANSWER)
+        if self._held < _stamps.rows_of(stamps):
+            raise MilvusError(
+                f"the collection {collection.name} has {self._held:,} rows, and not "
+                f"{_stamps.rows_of(stamps):,} as were pushed. Push again: icehouse index push"
+            )
+        self.covered = _stamps.covered(rows, stamps)
         self.remedy = f"icehouse index push --index {where}"
-        self._collection, self._rows, self._held = collection, rows, len(held.ids)
+        self._collection, self._rows = collection, rows
         self._trouble: tuple[str, ...] = ()
         weakref.finalize(self, collection.close)
 
@@ -96,26 +103,13 @@ def open_milvus(where: str, rows: VectorRows) -> tuple[MilvusIndex | None, list[
                 "icehouse index push"
             )
         collection.load(ANSWER)
-        return MilvusIndex(collection, rows, collection.held(ANSWER), where), []
+        return MilvusIndex(collection, rows, where), []
     except (MilvusError, UsageError) as error:
         if isinstance(error, MissingExtra):
             raise
         if collection is not None:
             collection.close()
         return None, [unused(error)]
-
-
-def covered(rows: VectorRows, held: Held) -> Mask:
-    """Return which rows of a store a collection holds, with the same vectors."""
-    same = np.zeros(len(rows), np.bool_)
-    if not len(held.ids):
-        return same
-    place = positions(rows.ids, held.ids)
-    for start in range(0, len(rows), PRINTED_AT_ONCE):
-        some = slice(start, min(start + PRINTED_AT_ONCE, len(rows)))
-        prints = fingerprints(rows.block(some.start, some.stop))
-        same[some] = (place[some] >= 0) & (held.prints[place[some]] == prints)
-    return same
 
 
 def unused(why: object) -> str:

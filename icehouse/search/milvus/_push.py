@@ -1,6 +1,7 @@
 """Bringing a collection of Milvus to where the store is: what is new is added, what is gone goes.
 
 What the collection holds is asked first, so it does not matter how far a run before this one came.
+Before anything is changed, the stamps of shards that it changes are removed.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from icehouse.errors import LookupFailed, UsageError
+from icehouse.search.milvus import _stamps
 from icehouse.search.milvus._address import Address
 from icehouse.search.milvus._client import ANSWER, Client
 from icehouse.search.milvus._collection import Collection, Held
-from icehouse.search.milvus._index import covered
 from icehouse.store import Store, VectorRows, fingerprints, parts_of, positions, unit
 
 PATIENCE = 30.0  # seconds that Milvus may take for one step; it may be starting again
 LONGEST = 600.0  # that it may take to have all on disk, or in memory
 NUMBERS_AT_ONCE = 1_000_000  # of vectors that are sent: 4 MB
 REMOVED_AT_ONCE = 1000
+PRINTED_AT_ONCE = 65_536
 Progress = Callable[[int, int], None]
 
 
@@ -102,36 +105,72 @@ def push_index(
         pymilvus or milvus-lite is not installed.
     """
     started = time.perf_counter()
-    rows = _rows(store, encoder_id)
-    address = Address.of(where)
+    rows, address = _rows(store, encoder_id), Address.of(where)
     with closing(Collection(Client(address, patience), encoder_id, rows.dim)) as collection:
         if not collection.exists():
             collection.create(patience)
         collection.load(LONGEST)
-        held = collection.held(patience)
-        gone = held.ids[positions(held.ids, rows.ids) < 0]
-        if len(held.ids) and len(gone) == len(held.ids):
-            raise UsageError(
-                f"no image of the collection {collection.name} at {address} is in this store, so "
-                "it seems to be another one's. Take another file or database of Milvus for it, or "
-                f"drop the collection: icehouse index drop --index {where}"
-            )
-        for start in range(0, len(gone), REMOVED_AT_ONCE):
-            collection.remove(gone[start : start + REMOVED_AT_ONCE], patience)
-        new = np.flatnonzero(~covered(rows, held))
-        step = max(NUMBERS_AT_ONCE // rows.dim, 1)
-        for start in range(0, len(new), step):
+        added, removed = _brought(collection, rows, where, progress, patience)
+        if added or removed:
+            collection.flush(LONGEST)
+    return Pushed(
+        encoder_id=encoder_id,
+        where=str(address),
+        collection=collection.name,
+        rows=len(rows),
+        added=added,
+        removed=removed,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _brought(
+    collection: Collection, rows: VectorRows, where: str, progress: Progress, patience: float
+) -> tuple[int, int]:
+    """Return how many rows were added and removed."""
+    known, wanted = _stamps.read(collection, patience), _stamps.wanted(rows)
+    if known == wanted and collection.count(patience) == _stamps.rows_of(wanted):
+        return 0, 0
+    held = _stamps.images_of(collection.held(patience))
+    gone = held.ids[positions(held.ids, rows.ids) < 0]
+    if len(held.ids) and len(gone) == len(held.ids):
+        raise UsageError(
+            f"no image of the collection {collection.name} is in this store, so it seems to be "
+            "another one's. Take another file or database of Milvus for it, or drop the "
+            f"collection: icehouse index drop --index {where}"
+        )
+    new = np.flatnonzero(~_same(rows, held))
+    incomplete = _stamps.of_shards(rows, np.unique(rows.shard[new]))
+    valid = {key for key, n in known.items() if wanted.get(key) == n and key not in incomplete}
+    stale = _stamps.keys_of(key for key in known if key not in valid)
+    for ids in (stale, gone):
+        for start in range(0, len(ids), REMOVED_AT_ONCE):
+            collection.remove(ids[start : start + REMOVED_AT_ONCE], patience)
+    missing = {key: n for key, n in wanted.items() if key not in valid}
+    _send(collection, rows, new, missing, progress, patience)
+    return len(new), len(gone)
+
+
+def _send(
+    collection: Collection,
+    rows: VectorRows,
+    new: npt.NDArray[np.int64],
+    missing: _stamps.Stamps,
+    progress: Progress,
+    patience: float,
+) -> None:
+    """Add rows, in the order of their shards, and the stamp of each shard when it is whole."""
+    step = max(NUMBERS_AT_ONCE // rows.dim, 1)
+    for start in range(0, max(len(new), 1), step):
+        some, later = new[start : start + step], new[start + step :]
+        if len(some):
             progress(start, len(new))
-            some = new[start : start + step]
             vectors = rows.at(some)
             collection.upsert(rows.ids[some], fingerprints(vectors), unit(vectors), patience)
             progress(start + len(some), len(new))
-        if len(new) or len(gone):
-            collection.flush(LONGEST)
-        seconds = time.perf_counter() - started
-        return Pushed(
-            encoder_id, str(address), collection.name, len(rows), len(new), len(gone), seconds
-        )
+        shards = range(int(rows.shard[later[0]]) if len(later) else len(rows.shards))
+        whole = _stamps.of_shards(rows, shards)
+        _stamps.write(collection, {k: missing.pop(k) for k in whole if k in missing}, patience)
 
 
 def pushed_state(store: Store, encoder_id: str, where: str) -> PushedState:
@@ -141,8 +180,8 @@ def pushed_state(store: Store, encoder_id: str, where: str) -> PushedState:
         held = Held(rows.ids[:0], np.empty(0, np.uint64))
         if collection.exists():
             collection.load(PATIENCE)
-            held = collection.held(PATIENCE)
-        lacks = int((~covered(rows, held)).sum())
+            held = _stamps.images_of(collection.held(PATIENCE))
+        lacks = int((~_same(rows, held)).sum())
         gone = int((positions(held.ids, rows.ids) < 0).sum())
         name = collection.name
         return PushedState(encoder_id, str(address), name, len(rows), lacks, gone)
@@ -180,3 +219,16 @@ def _rows(store: Store, encoder_id: str) -> VectorRows:
     if not len(rows):
         raise LookupFailed(f"the store has no features of encoder {encoder_id}")
     return rows
+
+
+def _same(rows: VectorRows, held: Held) -> npt.NDArray[np.bool_]:
+    """Return of which rows of a store a collection holds the same vector."""
+    same = np.zeros(len(rows), np.bool_)
+    if not len(held.ids):
+        return same
+    place = positions(rows.ids, held.ids)
+    for start in range(0, len(rows), PRINTED_AT_ONCE):
+        some = slice(start, min(start + PRINTED_AT_ONCE, len(rows)))
+        prints = fingerprints(rows.block(some.start, some.stop))
+        same[some] = (place[some] >= 0) & (held.prints[place[some]] == prints)
+    return same
