@@ -107,17 +107,20 @@ def measure(kind: Kind, index: Any, rows: VectorRows, asked: Asked, target: floa
     """Find the fastest search of an index that reaches a recall; or how far it came.
 
     Neighbours are looked for among many candidates once: that says for every smaller number of them
-    what the recall would be. Recall is of a sample, so two standard errors are taken off it.
+    what the recall would be. Recall is of a sample, so two standard errors are taken off it. A graph
+    is searched at least as broadly as candidates are many, so there it says no more than for as
+    many as its breadth: more would be measured at another breadth than is searched with.
     """
     best = Measured(kind.name, why="recall not reached")
     for value in kind.values:
         if not len(asked.held):
             values = {**kind.most(index.ntotal), "candidates": WIDTHS[-1]}
             return Measured(kind.name, values, recall=1.0)
-        recalls = _recalls(index, asked, {kind.parameter: value})
+        most = WIDTHS[-1] if kind.parameter == "nprobe" else min(value, WIDTHS[-1])
+        recalls = _recalls(index, asked, {kind.parameter: value}, most)
         enough = [width for width, (mean, error) in recalls.items() if mean - 2 * error >= target]
         if not enough:
-            mean, _ = recalls[WIDTHS[-1]]
+            mean, _ = recalls[max(recalls)]
             if best.why and mean > best.recall:
                 best = replace(best, recall=mean, parameters={kind.parameter: value})
         else:
@@ -134,14 +137,14 @@ def measure(kind: Kind, index: Any, rows: VectorRows, asked: Asked, target: floa
 
 
 def _recalls(
-    index: Any, asked: Asked, parameters: Mapping[str, float]
+    index: Any, asked: Asked, parameters: Mapping[str, float], most: int
 ) -> dict[int, tuple[float, float]]:
-    """Return mean and standard error of the recall by the number of candidates."""
-    named = _faiss.candidates(index, asked.queries, WIDTHS[-1], parameters)
+    """Return mean and standard error of the recall by the number of candidates, at most so many."""
+    named = _faiss.candidates(index, asked.queries, most, parameters)
     rows = np.where(named < 0, -1, asked.rest[np.maximum(named, 0)])
     hit = np.stack([(rows == right[:, None]).T for right in asked.right.T])  # (k, c, q)
     ever = np.maximum.accumulate(hit, axis=1).mean(axis=0)
-    found = {width: ever[min(width, len(ever)) - 1] for width in WIDTHS}
+    found = {width: ever[min(width, len(ever)) - 1] for width in WIDTHS if width <= most}
     return {
         width: (float(each.mean()), float(each.std() / np.sqrt(len(each))))
         for width, each in found.items()

@@ -55,6 +55,17 @@ def test_recall_is_measured_on_vectors_that_were_held_out(store):
     assert recall > 0.8  # of other queries than those that it was measured on
 
 
+def test_the_recall_of_a_graph_is_that_of_the_breadth_it_is_searched_with(store):
+    add(store, np.arange(2000), dim=256)
+    options = BuildOptions(target_recall=0.9, kinds=("hnsw",))
+    card = build_index(store, ENCODER, options)
+    engine, queries = Engine.open(store, ENCODER), drawn(200, 256, seed=1)
+    _, found = engine.nearest(queries, 10)
+    _, right = nearest(queries, engine.rows, 10)
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, right, strict=True)])
+    assert recall == pytest.approx(card.measured["recall"], abs=0.05)
+
+
 def measured(kind, recall, speed, memory=10**6, latency=1.0, why=""):
     return Measured(kind, {}, recall, speed, latency, memory, 1.0, why)
 
