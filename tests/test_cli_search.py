@@ -62,6 +62,22 @@ def test_an_index_is_built_listed_extended_and_dropped(photos):
     assert "there was none" in run(photos, "index", "drop", *STORE)
 
 
+def test_vectors_are_pushed_to_milvus_searched_there_listed_and_dropped(photos):
+    index = ("--index", "milvus:vectors.db")
+    [first] = lines(photos, "index", "push", *STORE, *index)
+    assert (first["rows"], first["added"], first["where"]) == (40, 40, "vectors.db")
+    assert "nothing to do" in run(photos, "index", "push", *STORE, *index)
+    exact = lines(photos, "search", "disc/01.png", *STORE, "-k", "2", "--exact")
+    assert lines(photos, "search", "disc/01.png", *STORE, "-k", "2", *index) == exact
+    assert "note:" not in run(photos, "search", "disc/01.png", *STORE, "-k", "2", *index)
+    [state] = lines(photos, "index", "list", *STORE, *index)
+    assert (state["vectors"], state["lacks"], state["gone"]) == (40, 0, 0)
+    assert "icehouse_descriptor" in run(photos, "index", "list", *STORE, *index)
+    assert "removed: icehouse_descriptor" in run(photos, "index", "drop", *STORE, *index)
+    said = run(photos, "search", "disc/01.png", *STORE, *index)
+    assert "note: the index is not used" in " ".join(said.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -73,6 +89,8 @@ def test_an_index_is_built_listed_extended_and_dropped(photos):
         (["index", "extend"], "Make one with: icehouse index build"),
         (["index", "build", "--max-memory", "lots"], "write it like 4GB"),
         (["index", "build", "--kind", "lsh"], "there is no index 'lsh'"),
+        (["index", "push", "--index", "photos.db"], "--index takes milvus:photos.db"),
+        (["search", "disc/01.png", "--exact", "--index", "milvus:x.db"], "one or the other"),
     ],
 )
 def test_what_cannot_be_searched_is_said(photos, words, message):

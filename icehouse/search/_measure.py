@@ -107,9 +107,9 @@ def measure(kind: Kind, index: Any, rows: VectorRows, asked: Asked, target: floa
     """Find the fastest search of an index that reaches a recall; or how far it came.
 
     Neighbours are looked for among many candidates once: that says for every smaller number of them
-    what the recall would be. Recall is of a sample, so two standard errors are taken off it. A graph
-    is searched at least as broadly as candidates are many, so there it says no more than for as
-    many as its breadth: more would be measured at another breadth than is searched with.
+    what the recall would be. Recall is of a sample, so two standard errors are taken off it. More
+    candidates than a graph is searched broadly make FAISS search it more broadly, so that there no
+    more are asked for.
     """
     best = Measured(kind.name, why="recall not reached")
     for value in kind.values:

@@ -77,7 +77,7 @@ class Server:
 
     def stop(self) -> None:
         """End it, at once and for all."""
-        self._server.stop(grace=0).wait()
+        self._server.stop(grace=2).wait()
         self._db.close()
 
 

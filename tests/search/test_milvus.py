@@ -13,7 +13,7 @@ from icehouse.embedder import embed, list_source
 from icehouse.errors import MissingExtra, UsageError
 from icehouse.search import Engine, Filters, Query, push_index, search
 from icehouse.search.milvus import Address
-from icehouse.store import Store
+from icehouse.store import Store, fsck
 
 from ..conftest import draw
 from .conftest import ENCODER, Server, add, brute, drawn, ids
@@ -153,6 +153,36 @@ def test_another_vector_of_the_same_image_takes_the_place_of_the_first(store, wh
     assert check(store, where).index.covered.all()
 
 
+def test_shards_that_were_compacted_are_known_again_by_the_next_push(store, where):
+    for part in range(4):
+        add(store, np.arange(60) + 60 * part, seed=part)
+    push_index(store, ENCODER, where)
+    fsck(store.path, repair=True)
+    engine = check(store, where)
+    assert not engine.index.covered.any()
+    assert "lacks 240 of 240" in engine.notes[0]
+    del engine
+    pushed = push_index(store, ENCODER, where)
+    assert (pushed.added, pushed.removed) == (0, 0)
+    assert check(store, where).index.covered.all()
+
+
+def test_a_collection_that_has_lost_rows_is_not_used_until_the_next_push(store, where):
+    from pymilvus import MilvusClient
+
+    add(store, np.arange(120))
+    push_index(store, ENCODER, where)
+    name = "icehouse_some_0123456789ab"
+    client = MilvusClient(where.removeprefix("milvus:"), dedicated=True)
+    client.delete(name, ids=[store.features(ENCODER).rows().ids[7].tobytes().hex()])
+    client.close()
+    engine = check(store, where)
+    assert engine.index is None
+    assert f"{name} has 120 rows, and not 121 as were pushed" in engine.notes[0]
+    assert push_index(store, ENCODER, where).added == 1
+    assert check(store, where).notes == ()
+
+
 def test_without_the_file_or_the_collection_search_is_exact_and_makes_none(store, where, tmp_path):
     add(store, np.arange(100))
     engine = check(store, where)
@@ -220,7 +250,17 @@ def test_a_milvus_that_goes_amid_searches_is_a_note_and_not_asked_again(store, t
 
 @pytest.mark.parametrize(
     "text",
-    ["photos.db", "milvus:photos", "milvus:", "faiss:photos.db", "milvus:ftp://h/x.db", "http://h"],
+    [
+        "photos.db",
+        "milvus:photos",
+        "milvus:",
+        "faiss:photos.db",
+        "milvus:ftp://h/x.db",
+        "http://h",
+        "milvus:http://",
+        "milvus:http://host:port",
+        "milvus:http://host:19530?token=x",
+    ],
 )
 def test_what_is_no_address_is_refused(store, text):
     add(store, np.arange(9))

@@ -65,8 +65,8 @@ def test_a_milvus_that_goes_amid_a_push_is_an_error_and_what_was_pushed_stays(st
         if done:
             server.stop()
 
-    with pytest.raises(MilvusError, match=rf"^Milvus at http://127.0.0.1:{server.port}: "):
-        push_index(store, ENCODER, server.where, progress=progress, patience=1)
+    with pytest.raises(MilvusError, match=r"^Milvus at http.*What was pushed until then stays"):
+        push_index(store, ENCODER, server.where, progress=progress, patience=10)
     server = Server(tmp_path / "served")
     assert push_index(store, ENCODER, server.where).added == 356
     server.stop()

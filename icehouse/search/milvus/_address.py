@@ -43,13 +43,7 @@ class Address:
         """
         where = text.removeprefix(SCHEME)
         if where.startswith(("http://", "https://")) and text.startswith(SCHEME):
-            parts = urlsplit(where)
-            if "@" in parts.netloc:
-                raise UsageError(
-                    "an address of Milvus is no place for a password, which others on this machine "
-                    f"can read there; put it in the environment as {TOKEN}"
-                )
-            return cls(where, None, os.environ.get(TOKEN, ""))
+            return cls(_server(where), None, os.environ.get(TOKEN, ""))
         if not text.startswith(SCHEME) or not where.endswith(ENDING) or "://" in where:
             raise UsageError(f"--index takes {EXAMPLES}")
         file = Path(where).absolute()
@@ -60,3 +54,19 @@ class Address:
             return self.uri
         here = Path.cwd()
         return str(self.file.relative_to(here) if self.file.is_relative_to(here) else self.file)
+
+
+def _server(url: str) -> str:
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise UsageError(
+            "an address of Milvus is no place for a password, which others on this machine can "
+            f"read there; put it in the environment as {TOKEN}"
+        )
+    try:
+        sound = bool(parts.hostname) and parts.port != 0 and not parts.query + parts.fragment
+    except ValueError:  # what stands in the place of the port
+        sound = False
+    if not sound:
+        raise UsageError(f"--index takes {EXAMPLES}")
+    return url

@@ -25,7 +25,7 @@ Prints = npt.NDArray[np.uint64]
 PROPERTY = "icehouse.encoder_id"
 MOST = 16_384  # rows that Milvus gives for one question
 DIGITS = "0123456789abcdef"
-LINKS, BREADTH, SEARCH_BREADTH = 32, 128, 200  # of the graph (HNSW)
+LINKS, BREADTH, SEARCH_BREADTH = 32, 200, 400  # of the graph (HNSW)
 SEEN = {"consistency_level": "Strong"}  # whatever was written before is there
 
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.errors import LookupFailed, UsageError
+from icehouse.errors import LookupFailed, MilvusError, UsageError
 from icehouse.search.milvus import _stamps
 from icehouse.search.milvus._address import Address
 from icehouse.search.milvus._client import ANSWER, Client
 from icehouse.search.milvus._collection import Collection, Held
 from icehouse.store import Store, VectorRows, fingerprints, parts_of, positions, unit
 
-PATIENCE = 30.0  # seconds that Milvus may take for one step; it may be starting again
+PATIENCE = 30.0  # seconds that Milvus may take for one step
 LONGEST = 600.0  # that it may take to have all on disk, or in memory
 NUMBERS_AT_ONCE = 1_000_000  # of vectors that are sent: 4 MB
 REMOVED_AT_ONCE = 1000
@@ -110,9 +110,13 @@ def push_index(
         if not collection.exists():
             collection.create(patience)
         collection.load(LONGEST)
-        added, removed = _brought(collection, rows, where, progress, patience)
-        if added or removed:
-            collection.flush(LONGEST)
+        try:
+            added, removed = _brought(collection, rows, where, progress, patience)
+            if added or removed:
+                collection.flush(LONGEST)
+        except MilvusError as error:
+            stays = "What was pushed until then stays, and the next push goes on from there"
+            raise MilvusError(f"{error}. {stays}") from error
     return Pushed(
         encoder_id=encoder_id,
         where=str(address),
