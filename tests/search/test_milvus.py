@@ -105,6 +105,18 @@ def test_milvus_itself_names_the_nearest(store, where):
             assert set(right) <= {held.ids[i].tobytes() for i in row[row >= 0]}
 
 
+def test_the_graph_is_made_as_it_was_asked_for(store, where):
+    from pymilvus import MilvusClient
+
+    add(store, np.arange(100))
+    name = push_index(store, ENCODER, where).collection
+    client = MilvusClient(where.removeprefix("milvus:"), dedicated=True)
+    said = client.describe_index(name, "vector")
+    client.close()
+    assert (said["index_type"], said["metric_type"]) == ("HNSW", "IP")
+    assert said["params"] == {"M": 32, "efConstruction": 200}
+
+
 def test_filters_that_leave_some_few_and_none(store, where):
     add(store, np.arange(300))
     push_index(store, ENCODER, where)

@@ -26,6 +26,7 @@ PROPERTY = "icehouse.encoder_id"
 MOST = 16_384  # rows that Milvus gives for one question
 DIGITS = "0123456789abcdef"
 LINKS, BREADTH, SEARCH_BREADTH = 32, 200, 400  # of the graph (HNSW)
+BROADEST = 32_768  # that Milvus allows
 SEEN = {"consistency_level": "Strong"}  # whatever was written before is there
 
 
@@ -94,7 +95,8 @@ class Collection:
         schema.add_field("fingerprint", kinds.INT64)
         schema.add_field("vector", kinds.FLOAT_VECTOR, dim=self.dim)
         index = call.prepare_index_params()
-        graph = {"M": LINKS, "efConstruction": BREADTH}
+        # Within "params" once more: Milvus Lite does not see what stands beside the kind of index.
+        graph = {"params": {"M": LINKS, "efConstruction": BREADTH}}
         index.add_index("vector", index_type="HNSW", metric_type="IP", params=graph)
         with self._client.answered():
             call.create_collection(
@@ -167,7 +169,7 @@ class Collection:
         MilvusError
             Milvus does not answer.
         """
-        breadth = {"ef": max(SEARCH_BREADTH, 2 * count)}
+        breadth = {"ef": min(max(SEARCH_BREADTH, 4 * count), BROADEST)}
         with self._client.answered():
             found = self._client.call.search(
                 self.name,
