@@ -45,20 +45,20 @@ def test_the_second_push_finds_nothing_to_do(store, where):
 
 
 def test_a_push_that_is_killed_is_gone_on_with(store, where):
-    add(store, np.arange(600), dim=WIDE)
+    add(store, np.arange(300), dim=WIDE)
     command = [sys.executable, "-c", KILLED, str(store.path), ENCODER, where]
     environment = os.environ | {"PYTHONPATH": str(Path(icehouse.__file__).parents[1])}
     killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (killed.returncode, killed.stdout.split()) == (9, ["0", "244"])
     assert killed.stderr == ""
-    assert pushed_state(store, ENCODER, where).lacks == 356
-    assert push_index(store, ENCODER, where).added == 356
+    assert pushed_state(store, ENCODER, where).lacks == 56
+    assert push_index(store, ENCODER, where).added == 56
     state = pushed_state(store, ENCODER, where)
-    assert (state.vectors, state.lacks, state.gone) == (600, 0, 0)
+    assert (state.vectors, state.lacks, state.gone) == (300, 0, 0)
 
 
 def test_a_milvus_that_goes_amid_a_push_is_an_error_and_what_was_pushed_stays(store, tmp_path):
-    add(store, np.arange(600), dim=WIDE)
+    add(store, np.arange(300), dim=WIDE)
     server = Server(tmp_path / "served")
 
     def progress(done: int, total: int) -> None:
@@ -68,7 +68,7 @@ def test_a_milvus_that_goes_amid_a_push_is_an_error_and_what_was_pushed_stays(st
     with pytest.raises(MilvusError, match=r"^Milvus at http.*What was pushed until then stays"):
         push_index(store, ENCODER, server.where, progress=progress, patience=10)
     server = Server(tmp_path / "served")
-    assert push_index(store, ENCODER, server.where).added == 356
+    assert push_index(store, ENCODER, server.where).added == 56
     server.stop()
 
 

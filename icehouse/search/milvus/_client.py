@@ -13,7 +13,8 @@ from typing import Any
 from icehouse.errors import MilvusError, MissingExtra
 from icehouse.search.milvus._address import Address
 
-ANSWER = 5.0  # seconds that a question may take while somebody waits for what is found
+ANSWER = 5.0  # seconds that a server may take for a question while somebody waits for what is found
+AT_WORK = 60.0  # that Milvus Lite may: it does not hang, and reads its file in this process
 _lock = Lock()
 _users: Counter[str] = Counter()  # of each file of Milvus Lite that is open in this process
 
@@ -50,8 +51,13 @@ class Client:
     Parameters
     ----------
     address : Address
-    limit : float
-        Seconds that opening it may take.
+    limit : float, optional
+        Seconds that opening it may take; :attr:`answer` if nothing is said.
+
+    Attributes
+    ----------
+    answer : float
+        Seconds that a question may take while somebody waits for what is found.
 
     Raises
     ------
@@ -61,17 +67,18 @@ class Client:
         pymilvus or, for a file, milvus-lite is not installed.
     """
 
-    def __init__(self, address: Address, limit: float = ANSWER) -> None:
+    def __init__(self, address: Address, limit: float | None = None) -> None:
         library = pymilvus()
         self.address = address
+        self.answer = ANSWER if address.file is None else AT_WORK
         uri = address.uri if address.file is None else _served(address)
         try:
             with self.answered():
                 # Its own connection: one that is shared is never closed.
                 self.call = library.MilvusClient(
-                    uri, token=address.token, timeout=limit, dedicated=True
+                    uri, token=address.token, timeout=limit or self.answer, dedicated=True
                 )
-        except MilvusError:
+        except BaseException:
             _left(address)
             raise
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import MilvusError, UsageError
-from icehouse.search.milvus._client import ANSWER, Client, pymilvus
+from icehouse.search.milvus._client import Client, pymilvus
 from icehouse.store import ID_DTYPE, IdArray, ids_from_bytes
 
 Floats = npt.NDArray[np.float32]
@@ -53,10 +53,15 @@ class Collection:
     client : Client
     encoder_id : str
     dim : int
+
+    Attributes
+    ----------
+    answer : float
+        Seconds that a question may take while somebody waits for what is found.
     """
 
     def __init__(self, client: Client, encoder_id: str, dim: int) -> None:
-        self._client = client
+        self._client, self.answer = client, client.answer
         self.encoder_id, self.dim = encoder_id, dim
         self.name = f"icehouse_{re.sub(r'[^0-9A-Za-z_]', '_', encoder_id)}"
 
@@ -71,9 +76,9 @@ class Collection:
             Milvus does not answer.
         """
         with self._client.answered():
-            if not self._client.call.has_collection(self.name, timeout=ANSWER):
+            if not self._client.call.has_collection(self.name, timeout=self.answer):
                 return False
-            said = self._client.call.describe_collection(self.name, timeout=ANSWER)
+            said = self._client.call.describe_collection(self.name, timeout=self.answer)
         encoder_id = said.get("properties", {}).get(PROPERTY) or said.get("description", "")
         fields = {field["name"]: field.get("params", {}) for field in said["fields"]}
         dim = fields.get("vector", {}).get("dim")
@@ -116,7 +121,7 @@ class Collection:
     def drop(self) -> None:
         """Remove it with all its rows."""
         with self._client.answered():
-            self._client.call.drop_collection(self.name, timeout=ANSWER)
+            self._client.call.drop_collection(self.name, timeout=self.answer)
 
     def count(self, limit: float) -> int:
         """Return how many rows it has."""
@@ -178,7 +183,7 @@ class Collection:
                 anns_field="vector",
                 output_fields=["id"],
                 search_params={"metric_type": "IP", "params": breadth},
-                timeout=ANSWER,
+                timeout=self.answer,
                 **SEEN,
             )
         return [self._ids([hit["id"] for hit in hits]) for hits in found]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from icehouse.errors import MilvusError, MissingExtra, UsageError
 from icehouse.search.milvus import _stamps
 from icehouse.search.milvus._address import Address
-from icehouse.search.milvus._client import ANSWER, Client
+from icehouse.search.milvus._client import Client
 from icehouse.search.milvus._collection import MOST, Collection
 from icehouse.store import VectorRows
 
@@ -38,8 +38,8 @@ class MilvusIndex:
     """
 
     def __init__(self, collection: Collection, rows: VectorRows, where: str) -> None:
-        stamps = _stamps.read(collection, ANSWER)
-        self._held = collection.count(ANSWER)
+        stamps = _stamps.read(collection, collection.answer)
+        self._held = collection.count(collection.answer)
         if self._held < _stamps.rows_of(stamps):
             raise MilvusError(
                 f"the collection {collection.name} has {self._held:,} rows, and not "
@@ -102,7 +102,7 @@ def open_milvus(where: str, rows: VectorRows) -> tuple[MilvusIndex | None, list[
                 f"Milvus at {address} has no collection {collection.name}. Make it with: "
                 "icehouse index push"
             )
-        collection.load(ANSWER)
+        collection.load(collection.answer)
         return MilvusIndex(collection, rows, where), []
     except (MilvusError, UsageError) as error:
         if isinstance(error, MissingExtra):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from icehouse.errors import LookupFailed, MilvusError, UsageError
 from icehouse.search.milvus import _stamps
 from icehouse.search.milvus._address import Address
-from icehouse.search.milvus._client import ANSWER, Client
+from icehouse.search.milvus._client import Client
 from icehouse.search.milvus._collection import Collection, Held
 from icehouse.store import Store, VectorRows, fingerprints, parts_of, positions, unit
 
@@ -213,7 +213,7 @@ def _present(address: Address) -> Client:
     """Open a Milvus that is there already; a file is not made by asking for it."""
     if address.file is not None and not address.file.exists():
         raise LookupFailed(f"there is no {address}. Make it with: icehouse index push")
-    return Client(address, ANSWER)
+    return Client(address)
 
 
 def _rows(store: Store, encoder_id: str) -> VectorRows:
