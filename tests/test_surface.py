@@ -15,7 +15,7 @@ from icehouse.errors import MissingExtra
 PACKAGE = Path(icehouse.__file__).parent
 ROOT = PACKAGE.parent
 LAYERS = (
-    "cli", "demo", "service", "report", "review", "explain", "search", "heads", "embedder", "store",
+    "cli", "demo", "service", "report", "review", "explain", "search", "maps", "heads", "embedder", "store",
     "errors",
 )  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -27,12 +27,12 @@ SURFACE = {
         "FORMAT_VERSION", "ID_DTYPE", "LEASE_SECONDS", "STORE_MANIFEST", "Answer", "Catalog",
         "CatalogRow", "Conflict", "FeatureMatrix", "FeatureShards", "Files", "Finding",
         "FsckReport", "Given", "IdArray", "IndexCard", "IndexFiles", "IndexedRows", "LabelEvent",
-        "LabelLog", "LabelState", "Merged", "Oblivion", "Place", "Queue", "QueueItem", "Queues",
-        "RangeFile", "Recorded", "Review", "Sent", "Signed", "Store", "Task", "VectorRows",
-        "bring_in", "cache_folder", "check_name", "files_at", "fingerprints", "forget", "fsck",
-        "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id", "in_force_of", "keep",
-        "merge_labels", "nearest", "parts_of", "plan_forget", "positions", "read_kept",
-        "read_reviews", "record_claims", "seal_of", "sealed", "unit", "unsealed",
+        "LabelLog", "LabelState", "MapFiles", "Merged", "Oblivion", "Place", "Queue", "QueueItem",
+        "Queues", "RangeFile", "Recorded", "Review", "Sent", "Signed", "Store", "StoredMap", "Task",
+        "VectorRows", "bring_in", "cache_folder", "check_name", "files_at", "fingerprints",
+        "forget", "fsck", "ids_from_arrow", "ids_from_bytes", "ids_to_arrow", "image_id",
+        "in_force_of", "keep", "merge_labels", "nearest", "parts_of", "plan_forget", "positions",
+        "read_kept", "read_reviews", "record_claims", "seal_of", "sealed", "unit", "unsealed",
     ],
     "icehouse.store.care": ["Finding", "FsckReport", "Oblivion", "forget", "fsck", "plan_forget"],
     "icehouse.embedder": [
@@ -76,16 +76,17 @@ SURFACE = {
     ],
     "icehouse.heads.export": ["HeadExport", "export_head"],
     "icehouse.review": [
-        "Agreement", "CaptionClassifier", "Cluster", "Copy", "Curve", "CurvePoint",
-        "DuplicateOptions", "DuplicateReport", "Flag", "FlagReport", "FlagSettings", "History",
-        "Imported", "LabelIssue", "LabelIssueReport", "Needed", "Neighbour", "NewQueue", "Pair",
-        "Prediction", "Predictor", "QueueOptions", "QueueState", "Ranked", "Reason",
-        "ReviewerState", "SimulateOptions", "Simulation", "Step", "ZeroShotAnswer",
-        "ZeroShotOptions", "ZeroShotReport", "agreement", "export_labels", "find_duplicates",
-        "flag", "history", "honest_proba", "import_labels", "in_scope", "krippendorff_alpha",
-        "label_issues", "neighbours", "parse_captions", "predict_dataset", "predict_files", "queue",
-        "queue_state", "rank", "read_prompts", "read_templates", "simulate", "uncertainty",
-        "write_duplicates", "write_flags", "write_label_issues", "write_zero_shot", "zero_shot",
+        "GROUPINGS", "OF_HEADS", "Agreement", "CaptionClassifier", "Cluster", "Copy", "Curve",
+        "CurvePoint", "DuplicateOptions", "DuplicateReport", "Flag", "FlagReport", "FlagSettings",
+        "GroupSize", "Groups", "History", "Imported", "LabelIssue", "LabelIssueReport", "Needed",
+        "Neighbour", "NewQueue", "Pair", "Prediction", "Predictor", "QueueOptions", "QueueState",
+        "Ranked", "Reason", "ReviewerState", "SimulateOptions", "Simulation", "Step",
+        "ZeroShotAnswer", "ZeroShotOptions", "ZeroShotReport", "agreement", "export_labels",
+        "find_duplicates", "flag", "group", "history", "honest_proba", "import_labels", "in_scope",
+        "krippendorff_alpha", "label_issues", "neighbours", "parse_captions", "predict_dataset",
+        "predict_files", "queue", "queue_state", "rank", "read_prompts", "read_templates",
+        "simulate", "uncertainty", "write_duplicates", "write_flags", "write_label_issues",
+        "write_zero_shot", "zero_shot",
     ],
     "icehouse.search": [
         "BuildOptions", "Engine", "Filters", "Found", "Hit", "IndexState", "Query", "Vectors",
@@ -95,18 +96,18 @@ SURFACE = {
     "icehouse.report.page": ["Evidence", "cautions_of", "gather", "page_of", "sentences"],
     "icehouse.report": [
         "DatasetSummary", "EmbedProgress", "EncoderSummary", "FitProgress", "Overview",
-        "PageReport", "TaskSummary", "check_events", "chosen_lines", "comparison_tables",
-        "contact_sheet", "counts_table", "duplicates_sheet", "duplicates_tables", "embed_table",
-        "explain_picture", "explained_png", "explained_sheet", "explanations_table", "export_table",
-        "first_layer_png", "flags_table", "forget_table", "fsck_table", "heads_table",
-        "history_table", "hits_table", "import_lines", "index_table", "indexes_table",
-        "label_counts_tables", "label_issues_table", "look_again", "merge_tables",
-        "new_queue_tables", "overview", "overview_tables", "predictions_table",
+        "PageReport", "StepProgress", "TaskSummary", "check_events", "chosen_lines", "colours_of",
+        "comparison_tables", "contact_sheet", "counts_table", "draw_map", "duplicates_sheet",
+        "duplicates_tables", "embed_table", "explain_picture", "explained_png", "explained_sheet",
+        "explanations_table", "export_table", "first_layer_png", "flags_table", "forget_table",
+        "fsck_table", "heads_table", "history_table", "hits_table", "import_lines", "index_table",
+        "indexes_table", "label_counts_tables", "label_issues_table", "look_again", "map_table",
+        "merge_tables", "new_queue_tables", "overview", "overview_tables", "predictions_table",
         "queue_state_tables", "queues_table", "rehearsal_table", "run_diff_tables", "run_table",
         "runs_tables", "sets_lines", "simulation_tables", "trials_table", "write_comparison",
         "write_curves", "write_events", "write_explained", "write_first_layer", "write_hits",
-        "write_label_counts", "write_page", "write_reliability", "write_simulation",
-        "zero_shot_tables",
+        "write_label_counts", "write_map", "write_page", "write_points", "write_reliability",
+        "write_simulation", "zero_shot_tables",
     ],
     "icehouse.review.duplicates": [
         "Cluster", "Copy", "DuplicateOptions", "DuplicateReport", "find_duplicates",
@@ -128,13 +129,16 @@ SURFACE = {
     "icehouse.service.http": [
         "MIB", "EmbedOut", "ErrorOut", "Explanations", "FlagOut", "KnownOut", "Limits", "People",
         "Person", "PredictOut", "PredictedOut", "ReadyOut", "SearchOut", "TasksOut", "Terms",
-        "add_explanations", "add_knowledge", "add_pages", "add_pictures", "add_predictions",
-        "add_review", "check_host", "is_loopback", "new_app",
+        "add_explanations", "add_knowledge", "add_map", "add_pages", "add_pictures",
+        "add_predictions", "add_review", "check_host", "is_loopback", "new_app",
     ],
     "icehouse.service.desk": ["Desk", "DeskOptions", "choose_queue"],
     "icehouse.service.inference": [
         "CONTENT_TYPE", "Complaint", "Flags", "Images", "Match", "Metrics", "Seen", "Served",
         "Service", "ServiceOptions", "StationOptions", "Upload",
+    ],
+    "icehouse.maps": [
+        "METHODS", "Map", "MapOptions", "make_map", "of_datasets", "options_of", "read_map",
     ],
 }  # fmt: skip
 

@@ -15,6 +15,8 @@ from ._first_layer import first_layer_png
 from ._label_issues import label_issues_table
 from ._label_log import history_table, import_lines, merge_tables
 from ._look_again import look_again
+from ._map import map_table, write_map, write_points
+from ._map_picture import colours_of, draw_map
 from ._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -22,7 +24,7 @@ from ._overview import (
     TaskSummary,
     overview,
 )
-from ._progress import EmbedProgress, FitProgress
+from ._progress import EmbedProgress, FitProgress, StepProgress
 from ._queue import new_queue_tables, queue_state_tables, queues_table
 from ._reliability import write_reliability
 from ._runs import run_diff_tables, run_table, runs_tables
@@ -52,12 +54,15 @@ __all__ = [
     "FitProgress",
     "Overview",
     "PageReport",
+    "StepProgress",
     "TaskSummary",
     "check_events",
     "chosen_lines",
+    "colours_of",
     "comparison_tables",
     "contact_sheet",
     "counts_table",
+    "draw_map",
     "duplicates_sheet",
     "duplicates_tables",
     "embed_table",
@@ -79,6 +84,7 @@ __all__ = [
     "label_counts_tables",
     "label_issues_table",
     "look_again",
+    "map_table",
     "merge_tables",
     "new_queue_tables",
     "overview",
@@ -100,7 +106,9 @@ __all__ = [
     "write_first_layer",
     "write_hits",
     "write_label_counts",
+    "write_map",
     "write_page",
+    "write_points",
     "write_reliability",
     "write_simulation",
     "zero_shot_tables",

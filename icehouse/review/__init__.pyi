@@ -5,6 +5,7 @@ from ._flag import flag
 from ._honest import honest_proba
 from ._issue_records import LabelIssue, LabelIssueReport
 from ._label_issues import label_issues
+from ._map_groups import GROUPINGS, OF_HEADS, Groups, GroupSize, group
 from ._neighbours import Neighbour, neighbours
 from ._predict import Prediction, Predictor, predict_dataset, predict_files
 from ._prompts import parse_captions, read_prompts, read_templates
@@ -32,6 +33,8 @@ from .duplicates import (
 from .exchange import History, Imported, Step, export_labels, history, import_labels
 
 __all__ = [
+    "GROUPINGS",
+    "OF_HEADS",
     "Agreement",
     "CaptionClassifier",
     "Cluster",
@@ -43,6 +46,8 @@ __all__ = [
     "Flag",
     "FlagReport",
     "FlagSettings",
+    "GroupSize",
+    "Groups",
     "History",
     "Imported",
     "LabelIssue",
@@ -68,6 +73,7 @@ __all__ = [
     "export_labels",
     "find_duplicates",
     "flag",
+    "group",
     "history",
     "honest_proba",
     "import_labels",

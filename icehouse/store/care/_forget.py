@@ -29,6 +29,7 @@ from icehouse.store._ids import (
 )
 from icehouse.store._joint_features import parts_of
 from icehouse.store._kept import KEPT
+from icehouse.store._map_files import MapFiles
 from icehouse.store._queues import Queues
 from icehouse.store._shard import COLUMNS, bare, open_shard, read_shard
 from icehouse.store._store import Store
@@ -132,6 +133,8 @@ def forget(store: Store, plan: Oblivion) -> None:
     for dataset, rows in by_dataset.items():
         store.catalog.append(dataset, rows)
     store.files.remove(*plan.removed)
+    for encoder in store.files.folders("maps"):
+        MapFiles(store.files, encoder).leave_out(ids)
     if store.has_labels:
         Queues(store.labels).withdraw([i.tobytes() for i in ids])
 
