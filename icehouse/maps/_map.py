@@ -78,7 +78,7 @@ class Map:
         Images that came later, or were too many, and were placed among the others.
     kept : float or None
         Share of each image's nearest neighbours that are as many nearest on the map: the mean over
-        all of which the map was made. Of a good map of thousands of images it is 0.2 to 0.6.
+        all of which the map was made. The plane has room for little: 0.1 to 0.3 is usual.
     notes : tuple of str
     """
 

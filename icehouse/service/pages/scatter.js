@@ -94,7 +94,7 @@ export class Scatter {
     const { pixels, width, height, xy, scale, groups, marked, anyMarked } = this;
     const last = this.colours.length - 1;
     const x0 = width / 2 - this.x * scale, y0 = height / 2 + this.y * scale;
-    const crowd = Math.sqrt(0.1 * width * height / (Math.PI * this.n)) * (scale / this.all) ** 0.35;
+    const crowd = Math.sqrt(0.1 * width * height / (Math.PI * this.n)) * (scale / this.all) ** 0.6;
     const r = Math.min(Math.max(crowd, this.ratio), 6 * this.ratio), disc = offsets(r, width);
     const edge = Math.ceil(r) + 2;
     pixels.fill(this.paper);
