@@ -15,8 +15,8 @@ from icehouse.errors import MissingExtra
 PACKAGE = Path(icehouse.__file__).parent
 ROOT = PACKAGE.parent
 LAYERS = (
-    "cli", "demo", "service", "report", "review", "explain", "search", "maps", "heads", "embedder", "store",
-    "errors",
+    "cli", "demo", "service", "report", "review", "explain", "search", "maps", "heads", "embedder",
+    "store", "errors",
 )  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
