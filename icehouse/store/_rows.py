@@ -72,6 +72,12 @@ class Laid:
             size, at = (last - first) * self.row_bytes, int(starts[first])
             flat[first * self.row_bytes :][:size] = self.data[at : at + size]
 
+    def all_as(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return all of them as values of a type, shape (n,)."""
+        out = np.empty((len(self.offsets), self.row_bytes), np.uint8)
+        self.copy(np.arange(len(self.offsets)), out)
+        return out.view(dtype).reshape(-1)
+
 
 class VectorRows:
     """Vectors and the images that they belong to, row by row; see :meth:`FeatureShards.rows`.
@@ -217,14 +223,19 @@ def open_rows(
             f"features/{encoder_id} holds vectors of several types: {kinds}. {REMEDY}"
         )
     kind = kinds.pop() if kinds else pa.list_(pa.float16(), 0)
-    ids, local = [np.empty(0, ID_DTYPE)], [np.empty(0, np.int64)]
-    for name, _, (images, plain), _ in shards:
+    local = []
+    for name, _, images, plain, _ in shards:
         if bare(name) in dead:
-            plain = plain & alive(images, dead[bare(name)])
-        ids.append(images if plain.all() else images[plain])
-        local.append(np.flatnonzero(plain))
-    shard = np.repeat(np.arange(len(shards), dtype=np.int32), [len(each) for each in local[1:]])
-    rows = np.concatenate(ids), shard, np.concatenate(local)
+            here = alive(images.all_as(ID_DTYPE), dead[bare(name)])
+            plain = here if plain is None else plain & here
+        local.append(np.arange(len(images.offsets)) if plain is None else np.flatnonzero(plain))
+    sizes = [len(each) for each in local]
+    ids = np.empty(sum(sizes), ID_DTYPE)
+    ends = np.cumsum(sizes, dtype=np.int64)
+    for (_, _, images, *_), kept, end in zip(shards, local, ends.tolist(), strict=True):
+        images.copy(kept, ids[end - len(kept) : end].view(np.uint8).reshape(-1, ID_BYTES))
+    shard = np.repeat(np.arange(len(shards), dtype=np.int32), sizes)
+    rows = ids, shard, np.concatenate([np.empty(0, np.int64), *local])
     first = first_rows(rows[0])
     if len(first) < len(shard):  # two writers at work at once may both have stored an image
         rows = rows[0][first], rows[1][first], rows[2][first]
@@ -233,8 +244,11 @@ def open_rows(
     return VectorRows(encoder_id, laid, rows, (kind.list_size, dtype))
 
 
-def _open(files: Files, name: str) -> tuple[str, Laid, tuple[IdArray, Mask], Any] | None:
-    """Open a shard; None where it holds augmented views only."""
+def _open(files: Files, name: str) -> tuple[str, Laid, Laid, Mask | None, Any] | None:
+    """Open a shard: its vectors, its images, and which rows are plain ones, or None for all.
+
+    None where it holds augmented views only.
+    """
     file: list[pa.NativeFile] = []
 
     def opened() -> pa.NativeFile:
@@ -246,24 +260,25 @@ def _open(files: Files, name: str) -> tuple[str, Laid, tuple[IdArray, Mask], Any
         return None
     file[0].seek(0)
     data, kind = np.frombuffer(file[0].read_buffer(), np.uint8), shard.schema_arrow.field(2).type
-    images = _images(name, shard, data)
+    images, plain = _images(name, shard, data)
     laid = _laid(data, shard.metadata, 2, kind.list_size, kind.value_type.bit_width // 8)
     if laid is None:  # another writer's: Arrow makes of it what it can
         laid = _in_memory(flat_vectors(read_shard(name, shard, None, COLUMNS[2:])))
-    if len(laid.offsets) != len(images[0]):
+    if len(laid.offsets) != len(images.offsets):
         raise StoreCorrupt(f"shard {name} has not a vector for each of its rows. {REMEDY}")
-    return name, laid, images, kind
+    return name, laid, images, plain, kind
 
 
-def _images(name: str, shard: pq.ParquetFile, data: npt.NDArray[np.uint8]) -> tuple[IdArray, Mask]:
-    """Return the image of each row, and whether it is the plain one."""
+def _images(
+    name: str, shard: pq.ParquetFile, data: npt.NDArray[np.uint8]
+) -> tuple[Laid, Mask | None]:
+    """Return the image of each row, and which rows are plain ones; None for all."""
     laid = _laid(data, shard.metadata, 0, 1, ID_BYTES) if is_plain(shard) else None
-    if laid is None:
-        table = read_shard(name, shard, None, COLUMNS[:2])
-        return ids_from_arrow(table["image_id"]), table["view"].to_numpy() == 0
-    ids = np.empty(len(laid.offsets), ID_DTYPE)
-    laid.copy(np.arange(len(ids)), ids.view(np.uint8).reshape(-1, ID_BYTES))
-    return ids, np.ones(len(ids), np.bool_)
+    if laid is not None:
+        return laid, None
+    table = read_shard(name, shard, None, COLUMNS[:2])
+    ids = ids_from_arrow(table["image_id"]).view(np.uint8).reshape(-1, ID_BYTES)
+    return _in_memory(ids), table["view"].to_numpy() == 0
 
 
 def _laid(
@@ -287,6 +302,6 @@ def _laid(
     return Laid(data, offsets, size)
 
 
-def _in_memory(vectors: VectorArray) -> Laid:
+def _in_memory(vectors: npt.NDArray[Any]) -> Laid:
     size = vectors.shape[1] * vectors.itemsize
     return Laid(vectors.reshape(-1).view(np.uint8), np.arange(len(vectors)) * size, size)
