@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.errors import LookupFailed, StoreCorrupt, UsageError
-from icehouse.maps._neighbours import neighbours_of
+from icehouse.errors import LookupFailed, StoreCorrupt, StoreUnwritable, UsageError
+from icehouse.maps._layout import Step, completed, laid_out, present
+from icehouse.maps._neighbours import Integers
 from icehouse.maps._pca import principal_plane
-from icehouse.maps._place import placed_among
-from icehouse.maps._umap import umap_layout
-from icehouse.store import IdArray, MapFiles, Store, StoredMap, VectorRows, ids_from_arrow
+from icehouse.store import (
+    IdArray,
+    MapFiles,
+    Store,
+    StoredMap,
+    VectorRows,
+    ids_from_arrow,
+    positions,
+)
 
 UMAP, PCA = "umap", "pca"
 METHODS = (UMAP, PCA)
 FEWEST = 16  # below it neighbours say nothing, and the principal components are drawn
-MANY = 0.5  # of the images: where as many were placed, the map is no longer theirs
-REVISION = 1  # of what is computed here
-Step = Callable[[str, int, int], None]
+MANY = 0.5  # of the images: where as many are newer than a map, it is no longer theirs
+REVISION = 1  # of what is computed for a map that is kept
 
 
 @dataclass(frozen=True)
@@ -99,22 +103,17 @@ def read_map(store: Store, encoder_id: str) -> Map | None:
 
     Images without a place on it are left out. None where none is kept, or it is damaged.
     """
-    try:
-        stored = MapFiles(store.files, encoder_id).read(UMAP)
-    except StoreCorrupt:
+    stored = _kept_map(store, encoder_id)
+    if stored is None:
         return None
-    if stored is None or stored.said["revision"] != REVISION:
-        return None
-    found = _as_map(encoder_id, _present(store.features(encoder_id).rows(), stored))
+    rows = store.features(encoder_id).rows()
+    found = _as_map(present(rows, stored), rows, _in_force(store, rows))
     return None if found.placed.all() else found
 
 
 def options_of(store: Store, encoder_id: str) -> MapOptions:
     """Return how the map that is kept was made, or else how one is made."""
-    try:
-        stored = MapFiles(store.files, encoder_id).read(UMAP)
-    except StoreCorrupt:
-        stored = None
+    stored = _kept_map(store, encoder_id)
     return MapOptions() if stored is None else MapOptions(**stored.said["options"])
 
 
@@ -127,10 +126,11 @@ def of_datasets(store: Store, drawn: Map, datasets: Sequence[str]) -> Map:
         No such dataset, or none of its images is on the map.
     """
     tables = [store.catalog.rows(name, ["image_id"])["image_id"].drop_null() for name in datasets]
-    here = np.isin(drawn.ids, np.concatenate([ids_from_arrow(table) for table in tables]))
-    if not here.any():
+    at = positions(np.concatenate([ids_from_arrow(table) for table in tables]), drawn.ids)
+    here = np.unique(at[at >= 0])
+    if not len(here):
         raise LookupFailed(f"no image of {', '.join(datasets)} is on the map")
-    return replace(drawn, ids=drawn.ids[here], xy=drawn.xy[here], placed=drawn.placed[here])
+    return _part(drawn, here)
 
 
 def make_map(
@@ -141,18 +141,18 @@ def make_map(
     anew: bool = False,
     step: Step | None = None,
 ) -> Map:
-    """Return a map of all images of an encoder.
+    """Return a map of all images of an encoder that stand in a dataset.
 
     The one that is kept is taken where it was made in the same way, and what is new since then is
     placed on it, so that a map that people know stays as it is. The same vectors and options give
-    the same map.
+    the same map. Of a store without any dataset all vectors are drawn.
 
     Parameters
     ----------
     store : Store
     encoder_id : str
     options : MapOptions, optional
-        By default those of the map that is kept.
+        By default those of the map that is kept. Others make another map, which takes its place.
     anew : bool
         Make it of all images again.
     step : callable, optional
@@ -161,7 +161,7 @@ def make_map(
     Raises
     ------
     LookupFailed
-        The store has no vectors of this encoder.
+        The store has no vectors of this encoder, or none of an image that stands in a dataset.
     StoreCorrupt
         A shard is damaged.
     """
@@ -169,109 +169,87 @@ def make_map(
     rows = store.features(encoder_id).rows()
     if not len(rows):
         raise LookupFailed(f"the store has no features of encoder {encoder_id}")
-    if options.method == PCA or len(rows) < FEWEST:
-        return _plane(rows, options)
-    files = MapFiles(store.files, encoder_id)
-    notes: tuple[str, ...] = ()
+    wanted = _in_force(store, rows)
+    if not len(wanted):
+        raise LookupFailed(f"no image that encoder {encoder_id} has seen is in a dataset now")
+    if options.method == PCA or len(wanted) < FEWEST:
+        return _plane(rows, wanted, options)
+    files, notes = MapFiles(store.files, encoder_id), []
+    before, kept = None, None
     try:
-        before = None if anew else files.read(UMAP)
+        before = files.read(UMAP)
     except StoreCorrupt as error:
-        before, notes = None, (f"{error}. That has been done",)
-    kept = None
-    if before is not None and (before.said["options"], before.said["revision"]) == _made(options):
-        kept = _present(rows, before)
+        notes.append(f"{error}. It has been made anew")
+    if before is not None and _is_ours(before) and not anew:
+        if before.said["options"] == asdict(options):
+            kept = present(rows, before)
+        else:
+            notes.append(f"this takes the place of the map that was kept, of {_told(before)}")
     if kept is None or kept.placed.all():
-        kept = _laid_out(rows, options, step)
-    whole = _present(rows, _completed(rows, kept, options, step))
+        said = {"options": asdict(options), "revision": REVISION}
+        kept = laid_out(rows, wanted, said, step)
+    whole = present(rows, completed(rows, wanted, kept, step))
     if before is None or before.said != whole.said or not np.array_equal(before.ids, whole.ids):
-        files.write(UMAP, whole)
-    found = _as_map(encoder_id, whole)
+        try:
+            files.write(UMAP, whole)
+        except StoreUnwritable as error:
+            notes.append(f"this map could not be kept, and the next one begins again: {error}")
+    found = _as_map(whole, rows, wanted)
     return replace(found, notes=(*notes, *found.notes))
 
 
-def _plane(rows: VectorRows, options: MapOptions) -> Map:
+def _kept_map(store: Store, encoder_id: str) -> StoredMap | None:
+    try:
+        stored = MapFiles(store.files, encoder_id).read(UMAP)
+    except StoreCorrupt:
+        return None
+    return stored if stored is not None and _is_ours(stored) else None
+
+
+def _is_ours(stored: StoredMap) -> bool:
+    return bool(stored.said["revision"] == REVISION)
+
+
+def _told(stored: StoredMap) -> str:
+    said = {name: value for name, value in stored.said["options"].items() if name != "method"}
+    return ", ".join(f"{name} {value}" for name, value in said.items())
+
+
+def _in_force(store: Store, rows: VectorRows) -> Integers:
+    """Return the rows of images that stand in a dataset, rising; without any dataset all."""
+    if not store.catalog.datasets():
+        return np.arange(len(rows))
+    images = store.catalog.everything(["image_id"])["image_id"].drop_null()
+    at = rows.find(ids_from_arrow(images))
+    return np.unique(at[at >= 0])
+
+
+def _plane(rows: VectorRows, wanted: Integers, options: MapOptions) -> Map:
     notes: tuple[str, ...] = ()
     if options.method != PCA:
-        notes = (f"{len(rows)} images are too few for {options.method}: this is their {PCA}",)
-    placed = np.zeros(len(rows), np.bool_)
-    return Map(rows.encoder_id, PCA, rows.ids, principal_plane(rows), placed, None, notes)
+        few = "1 image is" if len(wanted) == 1 else f"{len(wanted)} images are"
+        notes = (f"{few} too few for {options.method}: these are principal components ({PCA})",)
+    placed = np.zeros(len(wanted), np.bool_)
+    xy = principal_plane(rows, wanted)
+    return Map(rows.encoder_id, PCA, rows.ids[wanted], xy, placed, None, notes)
 
 
-def _laid_out(rows: VectorRows, options: MapOptions, step: Step | None) -> StoredMap:
-    """Make a map of all images, or of as many as it may be made of."""
-    chosen = np.arange(len(rows))
-    if len(rows) > options.most:
-        random = np.random.default_rng(options.seed)
-        chosen = np.sort(random.choice(len(rows), options.most, replace=False))
-    k = min(options.neighbours, len(chosen) - 1)
-    distance, place = neighbours_of(rows, chosen, chosen, k, _part(step, "neighbours"))
-    if step:
-        step("layout", 0, len(chosen))
-    start = principal_plane(rows)[chosen]
-    xy = umap_layout(distance, place, start, options.min_dist, options.seed)
-    if step:
-        step("layout", len(chosen), len(chosen))
-    made, revision = _made(options)
-    said = {
-        "options": made,
-        "revision": revision,
-        "umap": version("umap-learn"),
-        "kept": _kept(place, xy),
-    }
-    return StoredMap(said, rows.ids[chosen], xy, np.zeros(len(chosen), np.bool_))
-
-
-def _completed(
-    rows: VectorRows, stored: StoredMap, options: MapOptions, step: Step | None
-) -> StoredMap:
-    """Place what a map lacks, or return it as it is."""
-    at = rows.find(stored.ids)
-    lacks = np.setdiff1d(np.arange(len(rows)), at)
-    if not len(lacks):
-        return stored
-    order = np.argsort(at)
-    made = order[~stored.placed[order]]
-    k = min(options.neighbours, len(made))
-    distance, place = neighbours_of(rows, lacks, at[made], k, _part(step, "placing"))
-    return StoredMap(
-        stored.said,
-        np.concatenate([stored.ids, rows.ids[lacks]]),
-        np.concatenate([stored.xy, placed_among(distance, place, stored.xy[made])]),
-        np.concatenate([stored.placed, np.ones(len(lacks), np.bool_)]),
+def _as_map(stored: StoredMap, rows: VectorRows, wanted: Integers) -> Map:
+    """Return what of a map is wanted, and say so where most of it is newer than the map."""
+    said = stored.said
+    whole = Map(rows.encoder_id, UMAP, stored.ids, stored.xy, stored.placed, said["kept"])
+    found = _part(whole, np.flatnonzero(np.isin(rows.find(stored.ids), wanted)))
+    # Those that were too many when it was made were placed, but are not newer than it.
+    of_then = (~found.placed).sum() * (said["images"] / said["made_of"])
+    newer = round(max(len(found) - of_then, 0))
+    if newer <= MANY * len(found):
+        return found
+    words = (
+        f"{newer:,} of {len(found):,} images are newer than this map, and were placed on it. "
+        "To make it of all of them: icehouse map --anew"
     )
+    return replace(found, notes=(words,))
 
 
-def _present(rows: VectorRows, stored: StoredMap) -> StoredMap:
-    """Return those of a map's images that are there, in the order of their vectors."""
-    at = rows.find(stored.ids)
-    order = np.argsort(at)
-    order = order[at[order] >= 0]
-    return StoredMap(stored.said, stored.ids[order], stored.xy[order], stored.placed[order])
-
-
-def _as_map(encoder_id: str, stored: StoredMap) -> Map:
-    placed, notes = stored.placed, []
-    room = min(stored.said["options"]["most"], len(placed))
-    if len(placed) - placed.sum() < (1 - MANY) * room:
-        notes.append(
-            f"{int(placed.sum()):,} of {len(placed):,} images are newer than this map, and were "
-            "placed on it. To make it of all of them: --anew"
-        )
-    kept = stored.said["kept"]
-    return Map(encoder_id, UMAP, stored.ids, stored.xy, placed, kept, tuple(notes))
-
-
-def _kept(neighbours: npt.NDArray[np.int64], xy: npt.NDArray[np.float32]) -> float:
-    from scipy.spatial import cKDTree
-
-    _, found = cKDTree(xy).query(xy, neighbours.shape[1] + 1)  # itself, too
-    same = (found[:, :, None] == neighbours[:, None, :]).any(axis=2)
-    return round(float(same.sum() / neighbours.size), 4)
-
-
-def _made(options: MapOptions) -> tuple[dict[str, Any], int]:
-    return asdict(options), REVISION
-
-
-def _part(step: Step | None, name: str) -> Callable[[int, int], None] | None:
-    return None if step is None else lambda done, total: step(name, done, total)
+def _part(whole: Map, rows: Integers) -> Map:
+    return replace(whole, ids=whole.ids[rows], xy=whole.xy[rows], placed=whole.placed[rows])

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from icehouse.maps._neighbours import Floats, Integers
 from icehouse.store import VectorRows, unit
 
 BLOCK = 16_384
+FLAT = 1e-6  # of the largest variance; what is below comes of rounding
 
 
-def principal_plane(rows: VectorRows) -> npt.NDArray[np.float32]:
+def principal_plane(rows: VectorRows, which: Integers) -> Floats:
     """Project unit vectors on their first two principal components (Pearson 1901).
 
     Vectors are read by blocks, twice. An axis points to where the largest weight of its component
     is positive, so that the same vectors give the same picture.
+
+    Parameters
+    ----------
+    rows : VectorRows
+    which : array of int64, shape (n,)
+        Rows, one at least.
 
     Returns
     -------
     array of float32, shape (n, 2)
         Centred. A direction in which nothing differs is 0.
     """
-    n, dim = len(rows), rows.dim
+    n, dim = len(which), rows.dim
+    # Seen from one of them, for much of what unit vectors are made of is common to all.
+    here = unit(rows.at(which[:1]))
     total, square = np.zeros(dim), np.zeros((dim, dim))
     for start in range(0, n, BLOCK):
-        block = unit(rows.block(start, min(start + BLOCK, n)))
+        block = unit(rows.at(which[start : start + BLOCK])) - here
         total += block.sum(axis=0, dtype=np.float64)
         square += block.T @ block
     mean = total / n
-    _, vectors = np.linalg.eigh(square / n - np.outer(mean, mean))
-    axes = vectors[:, :-3:-1]
-    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    variance, vectors = np.linalg.eigh(square / n - np.outer(mean, mean))
+    axes, variance = vectors[:, :-3:-1], variance[:-3:-1]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    axes[:, variance <= FLAT * variance[0]] = 0
     xy = np.zeros((n, 2), np.float32)
     for start in range(0, n, BLOCK):
-        block = unit(rows.block(start, min(start + BLOCK, n)))
+        block = unit(rows.at(which[start : start + BLOCK])) - here
         xy[start : start + len(block), : axes.shape[1]] = (block - mean) @ axes
     return xy
