@@ -20,6 +20,7 @@ PALETTE = (
     "#1f6feb", "#d9480f", "#1a7f37", "#8250df", "#e0a800", "#0e9aa7", "#cf2277", "#7a4f1d",
     "#6cc24a", "#f28e8e", "#5b6ee1", "#9a9a00", "#00796b", "#c792ea", "#a40e26", "#4aa3df",
 )  # fmt: skip
+ERROR, FLAG = "error", "flag"  # groupings that have no places of their own on a map
 SIGNS = {"right": "#c3cad1", "wrong": "#cf222e"}  # which the eye should look for
 OTHER, NONE = "#8c959f", "#d8dee4"
 CROWD = 0.12  # of the paper that points cover, at most, if none lay on another
@@ -39,12 +40,12 @@ def draw_map(drawn: Map, groups: Groups, title: str) -> bytes:
     canvas = Canvas(
         legend + 20 + max(text_width(name, 13) for name in names) + MARGIN, TOP + SIDE + MARGIN
     )
-    canvas.text((MARGIN, 26), title, 18, INK)
+    canvas.text((MARGIN, 26), _short(title, SIDE, 18), 18, INK)
     canvas.text((MARGIN, 48), _said(drawn, groups), 13, FAINT)
     at = _on_paper(drawn.xy)
     palette = np.array([ImageColor.getrgb(colour) for colour in [*colours, NONE]], np.uint8)
     canvas.dots(*_shuffled(at, palette[groups.of], groups), _radius(len(drawn)))
-    if groups.by not in ("error", "flag") and len(groups.names) <= NAMED:
+    if groups.by not in (ERROR, FLAG) and len(groups.names) <= NAMED:
         for number, name in enumerate(groups.names):
             canvas.halo(_middle(at[groups.of == number]), _short(name, 150), 13)
     for row, (name, (_, _, colour)) in enumerate(zip(names, legend_rows, strict=True)):
@@ -56,14 +57,13 @@ def draw_map(drawn: Map, groups: Groups, title: str) -> bytes:
 
 def colours_of(groups: Groups) -> list[str]:
     """Return the colour of each group."""
-    return [
-        SIGNS.get(name, PALETTE[i] if i < len(PALETTE) else OTHER)
-        for i, name in enumerate(groups.names)
-    ]
+    if groups.by == ERROR:
+        return [SIGNS[name] for name in groups.names]
+    return [PALETTE[i] if i < len(PALETTE) else OTHER for i in range(len(groups.names))]
 
 
-def _short(name: str, width: float) -> str:
-    return squeezed(name, lambda text: text_width(text, 13) <= width)
+def _short(name: str, width: float, size: float = 13) -> str:
+    return squeezed(name, lambda text: text_width(text, size) <= width)
 
 
 def _legend(groups: Groups, colours: list[str]) -> list[tuple[str, int, str]]:
@@ -72,17 +72,18 @@ def _legend(groups: Groups, colours: list[str]) -> list[tuple[str, int, str]]:
         (each.group, each.images, colour)
         for each, colour in zip(groups.sizes(), [*colours, NONE], strict=False)
     ]
-    alike = [count for _, count, colour in every if colour == OTHER]
+    alike = [row for row in every if row[2] == OTHER]
     rows = [row for row in every if row[2] not in (OTHER, NONE)]
-    rows += [(f"{len(alike)} others", sum(alike), OTHER)] if alike else []
-    return rows + [row for row in every if row[2] == NONE]
+    if len(alike) > 1:
+        alike = [(f"{len(alike)} others", sum(count for _, count, _ in alike), OTHER)]
+    return rows + alike + [row for row in every if row[2] == NONE]
 
 
 def _said(drawn: Map, groups: Groups) -> str:
-    said = [f"{len(drawn):,} images", drawn.encoder_id, drawn.method, f"by {groups.by}"]
+    before, after = f"{len(drawn):,} images, ", f", {drawn.method}, by {groups.by}"
     if drawn.kept is not None:
-        said.append(f"{drawn.kept:.0%} of the nearest neighbours are nearest here")
-    return ", ".join(said)
+        after += f", {drawn.kept:.0%} of the nearest neighbours are nearest here"
+    return before + _short(drawn.encoder_id, SIDE - text_width(before + after, 13)) + after
 
 
 def _on_paper(xy: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -99,7 +100,7 @@ def _shuffled(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
     """Bring points into an order in which no group hides another; those that count come last."""
     order = np.random.default_rng(0).permutation(len(at))
-    late = np.array([name == "wrong" for name in groups.names] + [False])
+    late = np.array([groups.by == ERROR and name == "wrong" for name in groups.names] + [False])
     rank = np.where(groups.of < 0, 0, 1 + late[groups.of])
     order = order[np.argsort(rank[order], kind="stable")]
     return at[order], colours[order]

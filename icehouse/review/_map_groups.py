@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,19 +94,26 @@ def group(
     if by in (DATASET, SPLIT):
         return _of_places(store, ids, by)
     if by == LABEL:
-        labels = {image: AND.join(has) for image, has in store.labels.present(str(task)).items()}
-        return _of_names(by, ids, labels, "no label")
+        labels = store.labels.present(str(task))
+        return _of_names(
+            by, ids, {image: _joined(has) for image, has in labels.items()}, "no label"
+        )
     assert head is not None
     if by == FLAG:
         reasons = {bytes.fromhex(one.image_id): _strongest(one) for one in flag(store, head).flags}
         return _of_names(by, ids, reasons, "not flagged")
     asked = judge(store, head, FOLDS)
     if by == PREDICTION:
-        answers = [AND.join(labels) or NONE for labels in head.answers(asked.proba)]
+        answers = [_joined(labels) for labels in head.answers(asked.proba)]
         return _of_names(by, ids, _by_image(asked.ids, answers), "not asked about")
     right = (asked.given == asked.answered).all(axis=1)[asked.labelled]
     said = [RIGHT if each else WRONG for each in right]
     return _of_names(by, ids, _by_image(asked.ids[asked.labelled], said), "no label")
+
+
+def _joined(labels: Iterable[str]) -> str:
+    """Name a group by its labels, in whatever order people gave them."""
+    return AND.join(sorted(labels)) or NONE
 
 
 def _strongest(flagged: Flag) -> str:
@@ -119,16 +126,16 @@ def _by_image(ids: IdArray, names: Sequence[str]) -> dict[bytes, str]:
 
 def _of_places(store: Store, ids: IdArray, by: str) -> Groups:
     """Group by dataset or split; an image in several is in one named by all of them."""
-    found: dict[bytes, str] = {}
+    found: dict[bytes, set[str]] = {}
     for dataset in store.catalog.datasets():
         rows = store.catalog.rows(dataset, ["image_id", "split"])
         rows = rows.filter(pc.is_valid(rows["image_id"]))
         images = [row.tobytes() for row in ids_from_arrow(rows["image_id"])]
         names = [dataset] * len(images) if by == DATASET else rows["split"].to_pylist()
         for image, name in zip(images, names, strict=True):
-            if name is not None and name not in found.get(image, "").split(AND):
-                found[image] = AND.join(filter(None, [found.get(image), name]))
-    return _of_names(by, ids, found, f"no {by}")
+            if name is not None:
+                found.setdefault(image, set()).add(name)
+    return _of_names(by, ids, {image: _joined(has) for image, has in found.items()}, f"no {by}")
 
 
 def _of_names(by: str, ids: IdArray, of: dict[bytes, str], without: str) -> Groups:
