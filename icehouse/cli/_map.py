@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,11 @@ from icehouse.cli._app import (
     show,
 )
 from icehouse.errors import UsageError
+
+if TYPE_CHECKING:
+    from icehouse.heads import StoredHead
+    from icehouse.maps import MapOptions
+    from icehouse.store import Store
 
 
 @app.command("map")
@@ -51,6 +56,10 @@ def draw(
     seed: Annotated[
         int | None, typer.Option(help="The same seed makes the same map. Default: 0.")
     ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(help="Images that it is made of; others are placed. Default: 100000."),
+    ] = None,
     anew: Annotated[
         bool, typer.Option("--anew", help="Make it again, of all images that there are now.")
     ] = False,
@@ -65,36 +74,73 @@ def draw(
     json_lines: Json = False,
 ) -> None:
     """Draw all images as points, near each other where they are alike."""
-    from icehouse.embedder import choose_encoder
     from icehouse.heads import choose_head, choose_task
-    from icehouse.maps import make_map, of_datasets, options_of
-    from icehouse.report import StepProgress, map_table, write_map, write_points
+    from icehouse.maps import make_map, of_datasets
+    from icehouse.report import (
+        StepProgress,
+        check_map_files,
+        map_table,
+        write_map,
+        write_points,
+    )
     from icehouse.review import GROUPINGS, OF_HEADS, group
     from icehouse.store import Store
 
     opened = Store.open(store, labels)
     if colour is not None and colour not in GROUPINGS:
         raise UsageError(f"--colour is {', '.join(GROUPINGS)}; got {colour!r}")
+    for name in dataset or ():
+        opened.catalog.rows(name, ["key"])  # or it has none of that name
     stored = None
     if colour in OF_HEADS or head is not None:
         stored = choose_head(opened, choose_task(opened, task).name, head)
-    chosen = stored.card.encoder_id if stored and not encoder else choose_encoder(opened, encoder)
-    asked: dict[str, Any] = {
+    by = colour or ("label" if opened.has_labels else "dataset")
+    named = choose_task(opened, task).name if by == "label" else None
+    chosen, notes = _encoder(opened, encoder, stored)
+    asked = {
         "method": method, "neighbours": neighbours, "min_dist": min_dist, "seed": seed,
+        "most": most,
     }  # fmt: skip
-    given = {name: value for name, value in asked.items() if value is not None}
-    options = replace(options_of(opened, chosen), **given)
+    options = _options(opened, chosen, {n: v for n, v in asked.items() if v is not None})
+    folder = f"{store.rstrip('/')}/reports/maps"
+    check_map_files(out or f"{folder}/map.png", points)
     with StepProgress() as step:
         drawn = make_map(opened, chosen, options, anew=anew, step=step)
     drawn = of_datasets(opened, drawn, dataset) if dataset else drawn
-    tasks = opened.labels.tasks() if opened.has_labels else []
-    by = colour or ("label" if tasks else "dataset")
-    named = choose_task(opened, task).name if by == "label" else None
     groups = group(opened, drawn.ids, by, task=named, head=stored)
-    path = out or f"{store.rstrip('/')}/reports/maps/{drawn.encoder_id}-{drawn.method}-{by}.png"
+    of = [stored.card.task, stored.card.name] if stored and by in OF_HEADS else [named or ""]
+    name = "-".join(filter(None, [drawn.encoder_id, drawn.method, by, *of]))
+    path = out or f"{folder}/{name}.png"
     title = ", ".join(dataset or opened.catalog.datasets())
     written = [write_map(drawn, groups, path, title)]
     if points is not None:
         written.append(write_points(opened, drawn, groups, points))
-    lines = [*noted(drawn.notes), *(f"written: {each}" for each in written)]
+    lines = [*noted((*notes, *drawn.notes)), *(f"written: {each}" for each in written)]
     show(groups.sizes(), json_lines, map_table(groups), *lines)
+
+
+def _encoder(
+    store: Store, asked: str | None, stored: StoredHead | None
+) -> tuple[str, tuple[str, ...]]:
+    """Return the encoder whose map is drawn, and what is to be said of that."""
+    from icehouse.embedder import choose_encoder
+    from icehouse.store import parts_of
+
+    if asked or stored is None:
+        return choose_encoder(store, asked), ()
+    first, *others = parts_of(stored.card.encoder_id)
+    if not others:
+        return first, ()
+    words = f"{stored.card.name} is of several encoders, and this is the map of {first}; with "
+    return first, (f"{words}--encoder that of {' or '.join(others)}",)
+
+
+def _options(store: Store, encoder_id: str, given: dict[str, Any]) -> MapOptions:
+    """Return how the kept map was made, and what was asked for otherwise."""
+    from icehouse.maps import options_of
+
+    options = replace(options_of(store, encoder_id), **given)
+    idle = [f"--{name.replace('_', '-')}" for name in given if name != "method"]
+    if options.method == "pca" and idle:
+        raise UsageError(f"{', '.join(idle)} is for umap; pca has nothing to set")
+    return options

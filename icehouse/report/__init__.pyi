@@ -15,7 +15,7 @@ from ._first_layer import first_layer_png
 from ._label_issues import label_issues_table
 from ._label_log import history_table, import_lines, merge_tables
 from ._look_again import look_again
-from ._map import map_table, write_map, write_points
+from ._map import check_map_files, map_table, write_map, write_points
 from ._map_picture import colours_of, draw_map
 from ._overview import (
     DatasetSummary,
@@ -57,6 +57,7 @@ __all__ = [
     "StepProgress",
     "TaskSummary",
     "check_events",
+    "check_map_files",
     "chosen_lines",
     "colours_of",
     "comparison_tables",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from icehouse.report._cells import NamesCell
-from icehouse.report._files import commit_file
+from icehouse.report._files import check_file, commit_file
 from icehouse.report._map_picture import draw_map
 from icehouse.report._tables import new_table
 from icehouse.store import Store
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from icehouse.review import Groups
 
 COLUMNS = ("image_id", "dataset", "key", "x", "y", "group", "placed")
+PNG, CSV = "a PNG", "a CSV"
+
+
+def check_map_files(picture: str, points: str | None) -> None:
+    """Refuse what :func:`write_map` or :func:`write_points` could not write, before a map is made.
+
+    Raises
+    ------
+    UsageError
+        There is a folder, or no folder that can be written to.
+    """
+    check_file(picture, f"{PNG}, with --out,")
+    if points is not None:
+        check_file(points, f"{CSV}, with --points,")
 
 
 def map_table(groups: Groups) -> Table:
@@ -38,7 +52,7 @@ def write_map(drawn: Map, groups: Groups, path: str, title: str) -> str:
     UsageError
         There is a folder where the file is to be.
     """
-    return commit_file(path, draw_map(drawn, groups, title), "a PNG")
+    return commit_file(path, draw_map(drawn, groups, title), PNG)
 
 
 def write_points(store: Store, drawn: Map, groups: Groups, path: str) -> str:
@@ -61,4 +75,4 @@ def write_points(store: Store, drawn: Map, groups: Groups, path: str) -> str:
         where = (place.dataset, place.key) if place else ("", "")
         placed = "yes" if drawn.placed[row] else ""
         writer.writerow((image.hex(), *where, f"{x:.5g}", f"{y:.5g}", name, placed))
-    return commit_file(path, text.getvalue().encode(), "a CSV")
+    return commit_file(path, text.getvalue().encode(), CSV)
