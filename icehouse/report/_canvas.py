@@ -47,15 +47,19 @@ class Canvas:
         """Draw many discs: places, shape (n, 2), and colours, shape (n, 3); the last is on top."""
         pixels = np.array(self._image)
         high, wide = pixels.shape[:2]
+        on_top = np.full((high, wide), -1, np.int32)  # which disc is seen at each pixel
         x, y = np.round(at * DRAWN).astype(np.int64).T
         r = max(radius * DRAWN, 0.5)
         reach = np.arange(-int(r), int(r) + 1)
         for across, down in itertools.product(reach, reach):
             if across**2 + down**2 <= r**2:
-                inside = (
+                inside = np.flatnonzero(
                     (x + across >= 0) & (x + across < wide) & (y + down >= 0) & (y + down < high)
                 )
-                pixels[y[inside] + down, x[inside] + across] = colours[inside]
+                here = y[inside] + down, x[inside] + across
+                on_top[here] = np.maximum(on_top[here], inside)  # they rise: of equals the last
+        seen = on_top >= 0
+        pixels[seen] = colours[on_top[seen]]
         self._image = Image.fromarray(pixels)
         self._pen = ImageDraw.Draw(self._image)
 

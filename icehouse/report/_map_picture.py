@@ -44,10 +44,12 @@ def draw_map(drawn: Map, groups: Groups, title: str) -> bytes:
     canvas.text((MARGIN, 48), _said(drawn, groups), 13, FAINT)
     at = _on_paper(drawn.xy)
     palette = np.array([ImageColor.getrgb(colour) for colour in [*colours, NONE]], np.uint8)
-    canvas.dots(*_shuffled(at, palette[groups.of], groups), _radius(len(drawn)))
+    radius = _radius(len(drawn))
+    canvas.dots(*_shuffled(at, palette[groups.of], groups), radius)
     if groups.by not in (ERROR, FLAG) and len(groups.names) <= NAMED:
         for number, name in enumerate(groups.names):
-            canvas.halo(_middle(at[groups.of == number]), _short(name, 150), 13)
+            x, y = _middle(at[groups.of == number])
+            canvas.halo((x, y - radius - 9), _short(name, 150), 13)  # of one image it is seen
     for row, (name, (_, _, colour)) in enumerate(zip(names, legend_rows, strict=True)):
         y = TOP + 10 + row * ROW
         canvas.mark((legend + 6, y), None, 5, colour, filled=True)
@@ -80,7 +82,8 @@ def _legend(groups: Groups, colours: list[str]) -> list[tuple[str, int, str]]:
 
 
 def _said(drawn: Map, groups: Groups) -> str:
-    before, after = f"{len(drawn):,} images, ", f", {drawn.method}, by {groups.by}"
+    before = "1 image, " if len(drawn) == 1 else f"{len(drawn):,} images, "
+    after = f", {drawn.method}, by {groups.by}"
     if drawn.kept is not None:
         after += f", {drawn.kept:.0%} of the nearest neighbours are nearest here"
     return before + _short(drawn.encoder_id, SIDE - text_width(before + after, 13)) + after
