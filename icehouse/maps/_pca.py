@@ -28,6 +28,8 @@ def principal_plane(rows: VectorRows, which: Integers) -> Floats:
     array of float32, shape (n, 2)
         Centred. A direction in which nothing differs is 0.
     """
+    from scipy.linalg import eigh
+
     n, dim = len(which), rows.dim
     # Seen from one of them, for much of what unit vectors are made of is common to all.
     here = unit(rows.at(which[:1]))
@@ -37,8 +39,9 @@ def principal_plane(rows: VectorRows, which: Integers) -> Floats:
         total += block.sum(axis=0, dtype=np.float64)
         square += block.T @ block
     mean = total / n
-    variance, vectors = np.linalg.eigh(square / n - np.outer(mean, mean))
-    axes, variance = vectors[:, :-3:-1], variance[:-3:-1]
+    covariance, last = square / n - np.outer(mean, mean), dim - 1
+    variance, axes = eigh(covariance, subset_by_index=[max(last - 1, 0), last])
+    variance, axes = variance[::-1], axes[:, ::-1]
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     axes[:, variance <= FLAT * variance[0]] = 0
     xy = np.zeros((n, 2), np.float32)

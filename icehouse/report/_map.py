@@ -37,7 +37,8 @@ def check_map_files(picture: str, points: str | None) -> None:
 
 def map_table(groups: Groups) -> Table:
     """Return how many images are in each group."""
-    table = new_table(f"{len(groups.of):,} images by {groups.by}", groups.by, "images", "share")
+    images = "1 image" if len(groups.of) == 1 else f"{len(groups.of):,} images"
+    table = new_table(f"{images} by {groups.by}", groups.by, "images", "share")
     for each in groups.sizes():
         share = each.images / len(groups.of)
         table.add_row(NamesCell(each.group), f"{each.images:,}", f"{share:.1%}")
