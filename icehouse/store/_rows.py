@@ -65,6 +65,8 @@ class Laid:
 
     def copy(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
         """Copy rising rows, most of which follow each other, to ``out``."""
+        if not len(rows):  # all images of a shard were forgotten
+            return
         starts = self.offsets[rows]
         ends = np.flatnonzero(np.diff(starts) != self.row_bytes) + 1
         flat = out.reshape(-1)
