@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -21,7 +20,8 @@ import pyarrow.parquet as pq
 from icehouse.errors import LookupFailed, StoreCorrupt
 from icehouse.store._files import Files
 from icehouse.store._ids import ID_BYTES, ID_DTYPE, IdArray, IdIndex, first_rows, ids_from_arrow
-from icehouse.store._pages import Offsets, page_values
+from icehouse.store._laid import Laid, in_memory, laid_out
+from icehouse.store._pages import Offsets
 from icehouse.store._shard import (
     COLUMNS,
     REMEDY,
@@ -39,46 +39,6 @@ from icehouse.store._tombstones import alive
 COPIERS = 2  # at once: a processor does not use all of its memory's speed alone
 Mask = npt.NDArray[np.bool_]
 CHECKED_ROWS = 1024  # at once: what was just copied is still in the cache
-
-
-@dataclass(frozen=True)
-class Laid:
-    """Vectors as they lie in one piece of memory.
-
-    Attributes
-    ----------
-    data : array of uint8, shape (n_bytes,)
-    offsets : array of int64, shape (n,)
-        Where each vector begins in ``data``.
-    row_bytes : int
-        Of one vector.
-    """
-
-    data: npt.NDArray[np.uint8]
-    offsets: Offsets
-    row_bytes: int
-
-    def take(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
-        """Copy some rows, in any order, to ``out`` of shape (len(rows), row_bytes)."""
-        every = np.lib.stride_tricks.sliding_window_view(self.data, self.row_bytes)
-        out[:] = every[self.offsets[rows]]
-
-    def copy(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
-        """Copy rising rows, most of which follow each other, to ``out``."""
-        if not len(rows):  # all images of a shard were forgotten
-            return
-        starts = self.offsets[rows]
-        ends = np.flatnonzero(np.diff(starts) != self.row_bytes) + 1
-        flat = out.reshape(-1)
-        for first, last in zip([0, *ends.tolist()], [*ends.tolist(), len(rows)], strict=True):
-            size, at = (last - first) * self.row_bytes, int(starts[first])
-            flat[first * self.row_bytes :][:size] = self.data[at : at + size]
-
-    def all_as(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return all of them as values of a type, shape (n,)."""
-        out = np.empty((len(self.offsets), self.row_bytes), np.uint8)
-        self.copy(np.arange(len(self.offsets)), out)
-        return out.view(dtype).reshape(-1)
 
 
 class VectorRows:
@@ -115,7 +75,7 @@ class VectorRows:
     def of(cls, encoder_id: str, ids: IdArray, vectors: VectorArray) -> VectorRows:
         """Return rows that are in memory already."""
         kind = vectors.shape[1], vectors.dtype
-        laid = _in_memory(np.ascontiguousarray(vectors))
+        laid = in_memory(np.ascontiguousarray(vectors))
         rows = ids, np.zeros(len(ids), np.int32), np.arange(len(ids))
         return cls(encoder_id, [("", laid)], rows, kind)
 
@@ -184,7 +144,7 @@ class VectorRows:
                 if not all_finite(vectors[start:stop]):
                     name = f"features/{self.encoder_id}/{self.shards[number]}"
                     raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
-            self._laid[number] = _in_memory(vectors[:0])  # what was fetched makes room
+            self._laid[number] = in_memory(vectors[:0])  # what was fetched makes room
 
         with ThreadPoolExecutor(COPIERS) as pool:
             list(pool.map(copy, range(len(self.shards))))
@@ -263,9 +223,9 @@ def _open(files: Files, name: str) -> tuple[str, Laid, Laid, Mask | None, Any] |
     file[0].seek(0)
     data, kind = np.frombuffer(file[0].read_buffer(), np.uint8), shard.schema_arrow.field(2).type
     images, plain = _images(name, shard, data)
-    laid = _laid(data, shard.metadata, 2, kind.list_size, kind.value_type.bit_width // 8)
+    laid = laid_out(data, shard.metadata, 2, kind.list_size, kind.value_type.bit_width // 8)
     if laid is None:  # another writer's: Arrow makes of it what it can
-        laid = _in_memory(flat_vectors(read_shard(name, shard, None, COLUMNS[2:])))
+        laid = in_memory(flat_vectors(read_shard(name, shard, None, COLUMNS[2:])))
     if len(laid.offsets) != len(images.offsets):
         raise StoreCorrupt(f"shard {name} has not a vector for each of its rows. {REMEDY}")
     return name, laid, images, plain, kind
@@ -275,35 +235,9 @@ def _images(
     name: str, shard: pq.ParquetFile, data: npt.NDArray[np.uint8]
 ) -> tuple[Laid, Mask | None]:
     """Return the image of each row, and which rows are plain ones; None for all."""
-    laid = _laid(data, shard.metadata, 0, 1, ID_BYTES) if is_plain(shard) else None
+    laid = laid_out(data, shard.metadata, 0, 1, ID_BYTES) if is_plain(shard) else None
     if laid is not None:
         return laid, None
     table = read_shard(name, shard, None, COLUMNS[:2])
     ids = ids_from_arrow(table["image_id"]).view(np.uint8).reshape(-1, ID_BYTES)
-    return _in_memory(ids), table["view"].to_numpy() == 0
-
-
-def _laid(
-    data: npt.NDArray[np.uint8], footer: Any, column: int, length: int, width: int
-) -> Laid | None:
-    """Find a column's rows, each of so many values, in a file; None where they are not plain."""
-    starts, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for group in map(footer.row_group, range(footer.num_row_groups)):
-        found = page_values(data.data, group.column(column), width)
-        if found is None or group.column(column).num_values != group.num_rows * length:
-            return None
-        starts.append(found[0])
-        counts.append(found[1])
-    start, count = np.concatenate(starts), np.concatenate(counts)
-    if (count % length).any():  # a row begins in one page and ends in another
-        return None
-    size, rows = length * width, count // length
-    before = np.cumsum(rows) - rows
-    offsets = np.repeat(start - before * size, rows)
-    offsets += np.arange(len(offsets)) * size
-    return Laid(data, offsets, size)
-
-
-def _in_memory(vectors: npt.NDArray[Any]) -> Laid:
-    size = vectors.shape[1] * vectors.itemsize
-    return Laid(vectors.reshape(-1).view(np.uint8), np.arange(len(vectors)) * size, size)
+    return in_memory(ids), table["view"].to_numpy() == 0
