@@ -131,9 +131,23 @@ def _lines(summary: str, names: dict[str, str], font: Font) -> list[str]:
     return [line for line in (first, squeezed(GAP.join(rest), fit)) if line]
 
 
-def thumbnail(
-    shown: Flag | LabelIssue | Neighbour | Copy | Hit | Picture, side: int
-) -> Image.Image:
+class Placed(Protocol):
+    """What says where a picture is to be found."""
+
+    @property
+    def path(self) -> str | None:
+        """Its file, where its source is a folder or manifest of this machine."""
+
+    @property
+    def source(self) -> str | None:
+        """What the key belongs to."""
+
+    @property
+    def key(self) -> str:
+        """Which of its pictures it is."""
+
+
+def thumbnail(shown: Placed, side: int) -> Image.Image:
     """Return a picture within a square, or a square that says that it has moved."""
     canvas = Image.new("RGB", (side, side), EMPTY)
     try:

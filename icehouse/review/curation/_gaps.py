@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from icehouse.errors import UsageError
 from icehouse.review.curation._cover import assign, cover
-from icehouse.review.curation._near import NOISE, Integers, Pictures, near
 from icehouse.review.curation._outliers import at_least_one
 from icehouse.review.curation._records import Gap, GapReport
 from icehouse.review.curation._scope import Scope, scope_of
+from icehouse.review.curation._uncovered import Uncovered, by_chance, uncovered
 from icehouse.store import Store
 
 BY = ("dataset", "split")
-NEIGHBOURS = 5
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class GapOptions:
     count : int
         Gaps at most.
     quantile : float
-        Share of the pictures of A that lie within the limit of each other.
+        Share of the pictures of A that A would cover without them.
     """
 
     a: str
@@ -64,12 +61,20 @@ class GapOptions:
 
 
 def find_gaps(store: Store, options: GapOptions) -> GapReport:
-    """Find the images of B that lie farther from A than A's lie from each other, in groups.
+    """Find the images of B that A does not cover, in groups.
 
-    The distance of an image is 1 - mean cosine to the five nearest pictures of A, as
-    for images unlike all that a head was trained on (Sun et al. 2022); the limit is a quantile of
-    the distances of A's own pictures. So a share of about 1 - quantile of any B that is like A lies
-    beyond it; A *covers* B if no more does than chance can bring about.
+    A covers an image if neither of two measures is larger than what is usual in A itself, each a
+    quantile of what A's pictures come to:
+
+    - its *distance* to A, 1 - mean cosine to the ten nearest pictures, as for images unlike all
+      that a head was trained on (Sun et al. 2022). It tells what is like nothing in A;
+    - that distance by the distance to the other pictures of B, the *ratio*, as densities are
+      compared by neighbours (Wang, Kulkarni & Verdú 2009). It tells where B is dense and A is not:
+      a kind of pictures that A lacks, though it may be nearer to others than those are to
+      each other. It takes more than ten different pictures in A and in B.
+
+    Each limit leaves (1 - quantile) / 2 of A beyond it. So of any B that is like A about a share of
+    1 - quantile is not covered; A covers all of B if no more is than chance can bring about.
 
     Parameters
     ----------
@@ -88,19 +93,9 @@ def find_gaps(store: Store, options: GapOptions) -> GapReport:
     named = tuple(each for each in datasets if each)
     scope = scope_of(store, options.encoder, options.task, named)
     a, b = scope.of(options.by, options.a), scope.of(options.by, options.b)
-    new = np.setdiff1d(b, a)
-    pictures = Pictures.of(scope.engine, a, NEIGHBOURS, scope.centre)
-    if len(pictures) < 2:
-        raise UsageError(
-            f"{options.by} {options.a!r} has one picture only ({len(a):,} images; near-duplicates "
-            "count once), so nothing says how far its images lie from each other"
-        )
-    limit = max(float(np.quantile(_distance(pictures.similarity), options.quantile)), NOISE)
-    k = pictures.similarity.shape[1]
-    similarity, index = near(scope.engine, new, k, pictures.rows)
-    distance = _distance(similarity)
-    far = np.flatnonzero(distance > limit)
-    gaps, left = _gaps(scope, new[far], distance[far], index[far, 0], limit, options.count)
+    found = uncovered(scope.engine, scope.centre, a, b, options.quantile)
+    gaps, left = _gaps(scope, found, options.count)
+    few = by_chance(found.pictures, len(b), 1 - options.quantile)
     return GapReport(
         a=options.a,
         b=options.b,
@@ -108,49 +103,27 @@ def find_gaps(store: Store, options: GapOptions) -> GapReport:
         encoder_id=scope.engine.rows.encoder_id,
         images_a=len(a),
         images_b=len(b),
-        shared=len(b) - len(new),
+        shared=len(np.intersect1d(a, b)),
         quantile=options.quantile,
-        limit=limit,
-        uncovered=len(far),
-        covers=len(far) <= by_chance(len(pictures), len(b), 1 - options.quantile),
+        limit=found.limit,
+        uncovered=len(found.rows),
+        covers=len(found.rows) <= few,
         gaps=gaps,
         left=left,
         notes=scope.notes,
     )
 
 
-def by_chance(n_a: int, n_b: int, share: float) -> float:
-    """Return how many of B may lie beyond a quantile of A although both are of one kind.
-
-    The mean and two standard deviations of a count of ``n_b`` draws, with what the quantile of
-    ``n_a`` draws is itself uncertain by.
-
-    Parameters
-    ----------
-    n_a, n_b : int
-    share : float
-        Of A beyond the quantile.
-
-    Examples
-    --------
-    >>> round(by_chance(1000, 1000, 0.01), 1)
-    18.9
-    """
-    deviation = np.sqrt(share * (1 - share) * n_b * (1 + n_b / n_a))
-    return float(share * n_b + 2 * deviation)
-
-
-def _gaps(
-    scope: Scope, rows: Integers, distance: Doubles, nearest: Integers, limit: float, count: int
-) -> tuple[list[Gap], int]:
+def _gaps(scope: Scope, found: Uncovered, count: int) -> tuple[list[Gap], int]:
     """Group uncovered images; return the groups, and how many images are in none."""
+    rows = found.rows
     if not len(rows):
         return [], 0
     vectors = scope.engine.rows.at(rows)
-    chosen = cover(vectors, limit, count)
-    group, similarity = assign(vectors, chosen, limit)
+    chosen = cover(vectors, found.limit, count)
+    group, similarity = assign(vectors, chosen, found.limit)
     sizes = np.bincount(group[group >= 0], minlength=len(chosen))
-    known = scope.describe(rows[group >= 0], nearest[chosen])
+    known = scope.describe(rows[group >= 0], found.nearest[chosen])
     gaps = []
     for number in np.argsort(-sizes, kind="stable").tolist():
         some = np.flatnonzero(group == number)
@@ -158,12 +131,8 @@ def _gaps(
         gaps.append(
             Gap(
                 pictures=tuple(known[row] for row in rows[some].tolist()),
-                distances=tuple(distance[some].tolist()),
-                nearest=known[int(nearest[chosen[number]])],
+                distances=tuple(found.distance[some].tolist()),
+                nearest=known[int(found.nearest[chosen[number]])],
             )
         )
     return gaps, int((group < 0).sum())
-
-
-def _distance(similarity: npt.NDArray[np.float32]) -> Doubles:
-    return np.asarray(1 - similarity.astype(np.float64).mean(axis=1))

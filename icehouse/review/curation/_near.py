@@ -7,7 +7,7 @@ are near-duplicates of each other are one *picture*, and the neighbours of a pic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -142,7 +142,9 @@ class Pictures:
         return self.images[self.member == picture]
 
     @classmethod
-    def of(cls, engine: Engine, images: Integers, k: int, centre: Centre) -> Pictures:
+    def of(
+        cls, engine: Engine, images: Integers, k: int, centre: Centre, farthest: int = 0
+    ) -> Pictures:
         """Find pictures and the k nearest of each; of fewer, all others.
 
         An image within a centred cosine of 0.995 of an earlier one is that picture. It is not if it
@@ -155,31 +157,73 @@ class Pictures:
             Rows, rising.
         k : int
         centre : Centre
+        farthest : int
+            So many pictures, those that are farthest from their k-th neighbour, are to be the right
+            ones, and their neighbours, though the engine has an index that passes some over.
         """
-        first = np.arange(len(images))
-        place = np.full(len(engine.rows), -1)
-        place[images] = first
-        similarity = np.empty((len(images), k), np.float32)
-        index = np.empty((len(images), k), np.int64)
-        stale = first
-        while len(stale):
-            kept = np.flatnonzero(first == np.arange(len(first)))
-            similarity[stale], found = near(engine, images[stale], k, images[kept])
-            index[stale] = np.where(found < 0, -1, place[found])
-            one, column = np.nonzero(index[stale] >= 0)
-            one, other = stale[one], index[stale[one], column]
-            twins = centre.twins(similarity[one, column], images[one], images[other])
-            absorb(first, one[twins], other[twins])
-            gone = first != np.arange(len(first))
-            stale = np.flatnonzero(~gone & (gone[index] & (index >= 0)).any(axis=1))
+        search = _Search(engine, images, k, centre)
+        search.look(engine, np.arange(len(images)))
+        if engine.index is not None and farthest:
+            search.settle(farthest)
+        first = search.first
         while (first[first] != first).any():
             first = first[first]
         kept, member = np.unique(first, return_inverse=True)
         width = min(k, len(kept) - 1)
         number = np.full(len(images), -1)
         number[kept] = np.arange(len(kept))
-        nearest = number[index[kept, :width]]
-        return cls(images[kept], similarity[kept, :width], nearest, images, member)
+        nearest = number[search.index[kept, :width]]
+        return cls(images[kept], search.similarity[kept, :width], nearest, images, member)
+
+
+class _Search:
+    """Images, the picture that each counts as so far, and the nearest other ones."""
+
+    def __init__(self, engine: Engine, images: Integers, k: int, centre: Centre) -> None:
+        self._engine, self._images, self._k, self._centre = engine, images, k, centre
+        self.first = np.arange(len(images))
+        self.similarity = np.empty((len(images), k), np.float32)
+        self.index = np.empty((len(images), k), np.int64)
+        self._place = np.full(len(engine.rows), -1)
+        self._place[images] = self.first
+
+    @property
+    def _kept(self) -> Mask:
+        return np.asarray(self.first == np.arange(len(self.first)))
+
+    def look(self, engine: Engine, stale: Integers) -> None:
+        """Find the nearest of some images, and again of those whose nearest are no pictures."""
+        images = self._images
+        while len(stale):
+            among = images[self._kept]
+            self.similarity[stale], found = near(engine, images[stale], self._k, among)
+            self.index[stale] = np.where(found < 0, -1, self._place[found])
+            row, column = np.nonzero(self.index[stale] >= 0)
+            one, other = stale[row], self.index[stale[row], column]
+            cosine = self.similarity[one, column]
+            twins = self._centre.twins(cosine, images[one], images[other])
+            absorb(self.first, one[twins], other[twins])
+            kept = self._kept
+            lost = ~kept[self.index] & (self.index >= 0)
+            stale = np.flatnonzero(kept & lost.any(axis=1))
+
+    def settle(self, count: int) -> None:
+        """Search exactly for the neighbours of the farthest pictures, until no other can be one.
+
+        An index passes over neighbours, so a picture is at most as far as it seems to be: once all
+        that seem to be the farthest have been looked at, they are. Passing over is what it does to
+        outliers above all: few of the others have them among their links.
+        """
+        exact = replace(self._engine, index=None)
+        settled = np.zeros(len(self.first), np.bool_)
+        while True:
+            kept = np.flatnonzero(self._kept)
+            far = kept[np.argsort(self.similarity[kept, -1], kind="stable")[:count]]
+            far = far[~settled[far]]
+            if not len(far):
+                return
+            self.look(exact, far)
+            settled[far] = True
 
 
 def absorb(first: Integers, one: Integers, other: Integers) -> None:

@@ -1,4 +1,14 @@
-"""``curate outliers``: images that are unlike all others."""
+"""``curate outliers``: images that are unlike all others.
+
+They are ranked by their distance to the k-th nearest picture (Ramaswamy, Rastogi & Shim 2000,
+"Efficient algorithms for mining outliers from large data sets"). Of 50 photographs of fields and
+roads among the 27,000 satellite images of EuroSAT, with features of MobileNetV2 and k = 10, 42 are
+the first 50 by that distance, and 48 among the first 100; of 50 dogs 34 and 42. By the local
+outlier factor it is one of the photographs among the first 100, and no dog: where kinds are
+differently dense, what stands out beside its neighbours is a picture at the rim of a dense kind. So
+it is only shown. Cosines about the mean rank worse, too (5 and 0 of the first 50); k from 5 to
+50 makes little difference.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +76,9 @@ def find_outliers(store: Store, options: OutlierOptions | None = None) -> Outlie
     options = options or OutlierOptions()
     datasets = (options.dataset,) if options.dataset else ()
     scope = scope_of(store, options.encoder, options.task, datasets)
-    pictures = Pictures.of(scope.engine, scope.rows, options.k, scope.centre)
+    pictures = Pictures.of(
+        scope.engine, scope.rows, options.k, scope.centre, farthest=options.count
+    )
     if len(pictures) <= options.k:
         raise UsageError(
             f"to compare each picture with its {options.k} nearest takes {options.k + 1} different "
@@ -75,7 +87,7 @@ def find_outliers(store: Store, options: OutlierOptions | None = None) -> Outlie
         )
     distance = 1 - pictures.similarity.astype(np.float64)
     factor = local_outlier_factor(distance, pictures.index)
-    order = outlier_order(distance, factor)[: options.count]
+    order = np.argsort(-distance[:, -1], kind="stable")[: options.count]
     copies = [pictures.copies(row) for row in order.tolist()]
     beside = pictures.rows[pictures.index[order, 0]]
     known = scope.describe(*copies, beside)
@@ -127,11 +139,6 @@ def local_outlier_factor(distance: npt.NDArray[np.floating[Any]], index: Integer
     reach = np.maximum(distance, distance[:, -1][index]).mean(axis=1)
     reach = np.maximum(reach, np.finfo(np.float32).eps)  # points in one place are as dense as that
     return np.asarray(reach * (1 / reach)[index].mean(axis=1))
-
-
-def outlier_order(distance: npt.NDArray[np.floating[Any]], factor: Doubles) -> Integers:
-    """Return pictures, the oddest first, int64 of shape (n,)."""
-    return np.lexsort((-factor, -distance[:, -1]))
 
 
 def at_least_one(number: int, name: str) -> None:

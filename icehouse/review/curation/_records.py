@@ -125,7 +125,7 @@ class ClassPictures:
     usual : float or None
         The ``own`` of the picture in the middle.
     typical : tuple of Member
-        The densest first, no two of one neighbourhood while there are others.
+        The densest of each of so many clusters, that of the largest first.
     far : tuple of Member
         Of those that are not astray the ones farthest from their class, the farthest first.
     astray : tuple of Member
@@ -200,10 +200,12 @@ class GapReport:
     images_a, images_b : int
     shared : int
         Images that are in both, by their bytes.
-    quantile, limit : float
-        That share of the pictures of A lies within this distance of another picture of A.
+    quantile : float
+        Share of the pictures of A that A would cover without them.
+    limit : float
+        Distance beyond which an image is not covered.
     uncovered : int
-        Images of B that lie farther than that from A.
+        Images of B that A does not cover.
     covers : bool
         Whether these are no more than chance can bring about.
     gaps : list of Gap

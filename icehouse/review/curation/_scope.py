@@ -78,7 +78,7 @@ class Scope:
             have = sorted(filter(None, pc.unique(self._places[column]).to_pylist()))
             raise LookupFailed(
                 f"no image with a vector of {self.engine.rows.encoder_id} is in the {column} "
-                f"{name!r}; there are: {', '.join(have) or 'none'}"
+                f"{name!r} ({column}s that images are in: {', '.join(have) or 'none'})"
             )
         return found
 

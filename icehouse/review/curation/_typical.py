@@ -13,9 +13,8 @@ from icehouse.review.curation._near import Integers, Pictures, near
 from icehouse.review.curation._outliers import at_least_one
 from icehouse.review.curation._records import ClassPictures, Member, TypicalReport
 from icehouse.review.curation._scope import Scope, rows_of, scope_of
+from icehouse.review.strategies import Pool, choose
 from icehouse.store import Store
-
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,11 @@ class TypicalOptions:
 def find_typical(store: Store, options: TypicalOptions | None = None) -> TypicalReport:
     """Find for each class the pictures that are typical of it, and those that are not.
 
-    Density is the mean cosine to the k nearest pictures of the class, as in TypiClust (Hacohen,
-    Dekel & Weinshall 2022), which takes distances. An image of several classes counts in each.
+    The first are those that the strategy ``typical`` of a queue would take from the class
+    (:mod:`icehouse.review.strategies`; TypiClust of Hacohen, Dekel & Weinshall 2022): of each of so
+    many clusters the densest picture, that of the largest cluster first. The others are known by
+    their mean cosine to the k nearest pictures of their class, and to the k nearest other images.
+    An image of several classes counts in each.
 
     Parameters
     ----------
@@ -106,9 +108,11 @@ def _class(
     other = np.where(others < 0, np.nan, cosine.astype(np.float64))
     other = np.nanmean(other, axis=1)
     alone = len(pictures) == 1
-    typical = typical_of(own, pictures.index)[: options.count]
-    astray = np.flatnonzero((other > own) & (not alone))
-    far = np.setdiff1d(np.arange(0 if alone else len(pictures)), astray)
+    lost = (other > own) & (not alone)
+    astray, at_home = np.flatnonzero(lost), np.flatnonzero(~lost | lost.all())
+    pool = Pool(scope.engine.rows.at(pictures.rows[at_home]))
+    typical = at_home[choose(pool, "typical", options.count).rows]
+    far = np.flatnonzero(~lost & (not alone))
     first = astray[np.argsort((own - other)[astray], kind="stable")][: options.count]
     last = far[np.argsort(own[far], kind="stable")][: options.count]
     last = last[~np.isin(last, typical)]  # in a class of few
@@ -138,35 +142,6 @@ def _class(
         astray=members(first),
         n_astray=len(astray),
     )
-
-
-def typical_of(density: Doubles, index: Integers) -> Integers:
-    """Return pictures in the order in which they stand for their class, int64 of shape (m,).
-
-    The densest first; but a picture that is among the nearest of one before it, or has it among its
-    nearest, waits until all others have had their turn, so that the first ones show what
-    there is, and not one corner of it.
-
-    Parameters
-    ----------
-    density : array of float64, shape (m,)
-    index : array of int64, shape (m, k)
-        The nearest others of each.
-
-    Examples
-    --------
-    >>> typical_of(np.array([0.9, 0.8, 0.5, 0.4]), np.array([[1], [0], [3], [2]]))
-    array([0, 2, 1, 3])
-    """
-    spoken, taken = np.zeros((2, len(density)), np.bool_)
-    first, later = [], []
-    for row in np.argsort(-density, kind="stable").tolist():
-        if spoken[row] or taken[index[row]].any():
-            later.append(row)
-        else:
-            first.append(row)
-            spoken[index[row]] = taken[row] = True
-    return np.array([*first, *later], np.int64)
 
 
 def _notes(classes: list[ClassPictures], unlabelled: int) -> list[str]:

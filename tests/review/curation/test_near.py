@@ -35,7 +35,8 @@ def test_each_image_is_compared_with_the_others_that_are_allowed():
 
 def test_what_is_lacking_is_no_neighbour():
     similarity, index = near(engine_of(around(0, 5, 1.0)), np.arange(5), 6, np.array([1, 2]))
-    assert (index[0, :2] >= 0).all() and (index[0, 2:] == -1).all()
+    assert (index[0, :2] >= 0).all()
+    assert (index[0, 2:] == -1).all()
     assert index[1].tolist() == [2, -1, -1, -1, -1, -1]
     assert np.isneginf(similarity[1, 1:]).all()
 
@@ -70,7 +71,8 @@ def test_a_chain_of_small_steps_is_no_picture():
     angle = np.radians(np.arange(0, 360, 2.0))
     found = pictures_of(np.stack([np.cos(angle), np.sin(angle)], axis=1), 3)
     step = np.diff(found.rows)
-    assert len(found) > 20 and step.min() >= 2  # 0.995 is 5.7 degrees
+    assert len(found) > 20
+    assert step.min() >= 2
     assert (found.similarity < 0.995).all()
 
 
@@ -78,4 +80,5 @@ def test_fewer_pictures_than_neighbours_are_neighbours_of_each_other():
     vectors = np.repeat(np.eye(4)[:3], 5, axis=0)
     found = pictures_of(vectors, 10)
     assert found.rows.tolist() == [0, 5, 10]
-    assert sorted(found.index[0].tolist()) == [1, 2] and found.index.shape == (3, 2)
+    assert sorted(found.index[0].tolist()) == [1, 2]
+    assert found.index.shape == (3, 2)

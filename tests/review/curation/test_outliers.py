@@ -145,4 +145,5 @@ def test_files_have_a_row_an_image_and_a_line_an_outlier(build, tmp_path):
     assert rows[0] == "rank,distance,lof,dataset,key,image_id,labels"
     assert len(rows) == 1 + sum(len(each["pictures"]) for each in lines) == 6
     assert [line[:1] for line in rows[1:]] == ["1", "1", "2", "2", "3"]
-    assert len(names) == 2 and not (tmp_path / "outliers.png").exists()
+    assert len(names) == 2
+    assert not (tmp_path / "outliers.png").exists()
