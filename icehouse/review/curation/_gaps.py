@@ -71,7 +71,8 @@ def find_gaps(store: Store, options: GapOptions) -> GapReport:
     - that distance by the distance to the other pictures of B, the *ratio*, as densities are
       compared by neighbours (Wang, Kulkarni & Verdú 2009). It tells where B is dense and A is not:
       a kind of pictures that A lacks, though it may be nearer to others than those are to
-      each other. It takes more than ten different pictures in A and in B.
+      each other. It takes more than ten different pictures in A and in B, and is no reason below 1,
+      where A is as dense as B.
 
     Each limit leaves (1 - quantile) / 2 of A beyond it. So of any B that is like A about a share of
     1 - quantile is not covered; A covers all of B if no more is than chance can bring about.

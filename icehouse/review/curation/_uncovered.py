@@ -82,7 +82,8 @@ def uncovered(
         rest = (1 - quantile) / 2
         beside = _distance(near(engine, ours.rows, NEIGHBOURS, theirs.rows)[0])
         own = _distance(theirs.similarity)[theirs.member[np.searchsorted(b, new)]]
-        ratio, ratio_limit = distance / own, float(np.quantile(held / beside, 1 - rest))
+        # Where A is as dense as B it covers it, though it be denser yet elsewhere: at least 1.
+        ratio, ratio_limit = distance / own, max(float(np.quantile(held / beside, 1 - rest)), 1.0)
     else:
         rest, ratio_limit = 1 - quantile, np.inf
         ratio = np.full(len(new), np.nan)

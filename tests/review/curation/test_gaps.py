@@ -58,14 +58,15 @@ def test_a_part_of_a_is_covered_without_a_gap(build):
 
 
 def test_splits_of_a_dataset_are_compared_too(build):
-    vectors = np.concatenate([kinds(0), kinds(0, 3, seed=50, rows=20, spread=0.1)])
+    vectors = np.concatenate([kinds(0), kinds(0, 3, seed=50, rows=20)])
     splits = {"all": ["train"] * 150 + ["test"] * 40}
-    other = kinds(3, rows=40, spread=0.1, seed=9)
+    other = kinds(3, rows=40, seed=9)
     store = build(all=vectors, other=other, splits=splits | {"other": ["train"] * 40})
     options = GapOptions("train", "test", "split", dataset="all")
-    assert sizes(find_gaps(store, options))[0] == 20
+    found = find_gaps(store, options).gaps[0].pictures
+    assert {picture.key for picture in found} >= {f"all-{n}" for n in range(170, 190)}
     everywhere = GapOptions("train", "test", "split")
-    assert find_gaps(store, everywhere).uncovered < 5
+    assert find_gaps(store, everywhere).covers
     with pytest.raises(LookupFailed, match="in the split 'val'"):
         find_gaps(store, GapOptions("train", "val", "split"))
 
