@@ -68,7 +68,8 @@ def of(store: Store, dataset: str) -> tuple[Array, Array]:
     """Return the vectors of a dataset, and what its source says of them."""
     [encoder_id] = store.encoder_ids()
     features = store.features(encoder_id).load()
-    rows = store.catalog.rows(dataset, ["image_id", "labels"]).drop_null(["image_id"])
+    rows = store.catalog.rows(dataset, ["image_id", "labels"])
+    rows = rows.filter(rows["image_id"].is_valid())
     said = np.array([(labels or [""])[0] for labels in rows["labels"].to_pylist()])
     return features.vectors[positions(ids_from_arrow(rows["image_id"]), features.ids)], said
 
@@ -114,8 +115,10 @@ def lacking(vectors: Array, classes: Array, planted: dict[str, Array]) -> list[l
     order = np.random.default_rng(0).permutation(len(vectors))[: IN_A + IN_B]
     a, b = order[:IN_A], order[IN_A:]
     rows = [lacks("nothing", vectors[a], vectors[b], np.zeros(IN_B, np.bool_))]
-    for name in np.unique(classes).tolist():
-        rows.append(lacks(name, vectors[a][classes[a] != name], vectors[b], classes[b] == name))
+    rows += [
+        lacks(name, vectors[a][classes[a] != name], vectors[b], classes[b] == name)
+        for name in np.unique(classes).tolist()
+    ]
     for name, some in planted.items():
         both = np.concatenate([vectors[b], some])
         rows.append(lacks(name, vectors[a], both, np.arange(len(both)) >= IN_B))
