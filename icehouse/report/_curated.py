@@ -22,12 +22,12 @@ def outliers_table(report: OutlierReport, top: int) -> Table:
     title = f"least like the others, of {count}; usual distance {report.usual:.3f}"
     table = new_table(title, "", "distance", "LOF", "image", "label", "nearest", "cosine", gap=1)
     for rank, each in enumerate(report.outliers[:top], 1):
-        first, more = each.pictures[0], len(each.pictures) - 1
+        first = each.pictures[0]
         table.add_row(
-            str(rank),
+            str(rank) + times(len(each.pictures)),
             f"{each.distance:.3f}",
             f"{each.lof:.2f}",
-            ImageCell(first.key + (f" and {more:,} like it" if more else ""), first.image_id),
+            ImageCell(first.key, first.image_id),
             NamesCell(label_of(first)),
             ImageCell(each.nearest.key, each.nearest.image_id),
             f"{each.similarity:.3f}",
@@ -38,38 +38,35 @@ def outliers_table(report: OutlierReport, top: int) -> Table:
 def typical_table(report: TypicalReport) -> Table:
     """Return a row for each class: how dense it is, and how much of it lies astray."""
     title = f"{report.task}: {report.images:,} labelled images, by their {report.k} nearest"
-    columns = ("class", "images", "usual", "most typical", "farthest", "astray", "first of them")
+    columns = ("class", "images", "usual", "most typical", "astray", "first of them", "near")
     table = new_table(title, *columns, gap=1)
     for each in report.classes:
+        stray = each.astray[0] if each.astray else None
         table.add_row(
             escape(each.name),
             f"{each.images:,}",
             "" if each.usual is None else f"{each.usual:.3f}",
-            *(
-                ImageCell(some[0].picture.key, some[0].picture.image_id) if some else ""
-                for some in (each.typical, each.far)
-            ),
+            ImageCell(each.typical[0].picture.key, each.typical[0].picture.image_id),
             f"{each.n_astray:,}",
-            NamesCell(f"{each.astray[0].picture.key} near {', '.join(each.astray[0].near)}")
-            if each.astray
-            else "",
+            ImageCell(stray.picture.key, stray.picture.image_id) if stray else "",
+            NamesCell(", ".join(stray.near)) if stray else "",
         )
     return table
 
 
 def gaps_tables(report: GapReport, top: int) -> list[Table]:
     """Return whether A covers B, and the first gaps."""
+    all_known = report.shared == report.images_b
     verdict = fill(
-        new_table(_verdict(report), "", ""),
+        new_table(
+            f"{report.a} {'covers' if report.covers else 'does not cover'} {report.b}", "", ""
+        ),
         [
             (f"images in {report.a}", f"{report.images_a:,}"),
             (f"images in {report.b}", f"{report.images_b:,}"),
-            ("in both", f"{report.shared:,}"),
-            (
-                "limit",
-                f"distance {report.limit:.3f}, which {report.quantile:g} of {report.a} keeps to",
-            ),
+            ("in both", f"{report.shared:,}" + (f", all of {report.b}" if all_known else "")),
             ("uncovered", f"{report.uncovered:,} ({report.share:.1%} of {report.b})"),
+            (f"as of {report.a} itself", f"{1 - report.quantile:.1%}"),
         ],
     )
     if not report.gaps:
@@ -97,9 +94,6 @@ def label_of(picture: Picture) -> str:
     return "" if picture.labels is None else ", ".join(picture.labels) or "-"
 
 
-def _verdict(report: GapReport) -> str:
-    if report.shared == report.images_b:
-        return f"{report.a} covers {report.b}: it holds all of its images"
-    if report.covers:
-        return f"{report.a} covers {report.b}"
-    return f"{report.a} does not cover {report.b}"
+def times(copies: int) -> str:
+    """Return how often a picture is there, if it is there more than once."""
+    return f" \N{MULTIPLICATION SIGN}{copies:,}" if copies > 1 else ""

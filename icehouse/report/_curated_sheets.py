@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from icehouse.report._canvas import as_png
-from icehouse.report._curated import label_of
+from icehouse.report._curated import label_of, times
 from icehouse.report._names import ending, squeezed
 from icehouse.report._sheet import FAINT, GIVEN, INK, MARGIN, OTHER, PAPER, RULE, fits, thumbnail
 from icehouse.store import files_at
@@ -55,7 +55,7 @@ def outliers_sheet(report: OutlierReport, path: str | Path) -> str:
     shown = [
         Shown(
             each.pictures[0],
-            f"{rank}.  {each.distance:.3f}" + _times(len(each.pictures)),
+            f"{rank}.  {each.distance:.3f}" + times(len(each.pictures)),
             more=label_of(each.pictures[0]),
         )
         for rank, each in enumerate(some, 1)
@@ -103,18 +103,14 @@ def _class_rows(each: ClassPictures) -> list[Row]:
 
 def _typical(member: Member) -> Shown:
     said = "alone" if member.own is None else f"{member.own:.3f}"
-    return Shown(member.picture, said + _times(member.copies), GIVEN)
+    return Shown(member.picture, said + times(member.copies), GIVEN)
 
 
 def _odd(member: Member) -> Shown:
-    own = f"{member.own:.3f}" + _times(member.copies)
+    own = f"{member.own:.3f}" + times(member.copies)
     if not member.astray:
         return Shown(member.picture, own)
     return Shown(member.picture, f"{own}  |  {member.other:.3f}", OTHER, ", ".join(member.near))
-
-
-def _times(copies: int) -> str:
-    return f"  \N{MULTIPLICATION SIGN}{copies:,}" if copies > 1 else ""
 
 
 def _draw(rows: Sequence[Row], path: str | Path, title: str, legend: str) -> str:
