@@ -65,16 +65,25 @@ def gaps_tables(report: GapReport, top: int) -> list[Table]:
             (f"images in {report.a}", f"{report.images_a:,}"),
             (f"images in {report.b}", f"{report.images_b:,}"),
             ("in both", f"{report.shared:,}" + (f", all of {report.b}" if all_known else "")),
+            ("limits", measures(report.limit, report.ratio_limit)),
             ("uncovered", f"{report.uncovered:,} ({report.share:.1%} of {report.b})"),
             (f"as of {report.a} itself", f"{1 - report.quantile:.1%}"),
         ],
     )
     if not report.gaps:
         return [verdict]
-    title = f"what {report.a} lacks, in {len(report.gaps):,} groups"
+    groups = "1 group" if len(report.gaps) == 1 else f"{len(report.gaps):,} groups"
+    title = f"what {report.a} lacks, in {groups}"
     if report.left:
         title += f"; {report.left:,} more images are in none"
-    columns = ("", "images", "stands for them", "label", "distance", f"nearest in {report.a}")
+    columns = (
+        "",
+        "images",
+        "stands for them",
+        "label",
+        "distance | ratio",
+        f"nearest in {report.a}",
+    )
     table = new_table(title, *columns, gap=1)
     for number, gap in enumerate(report.gaps[:top], 1):
         first = gap.pictures[0]
@@ -83,7 +92,7 @@ def gaps_tables(report: GapReport, top: int) -> list[Table]:
             f"{len(gap.pictures):,}",
             ImageCell(first.key, first.image_id),
             NamesCell(label_of(first)),
-            f"{gap.distances[0]:.3f}",
+            measures(gap.distances[0], gap.ratios[0]),
             ImageCell(gap.nearest.key, gap.nearest.image_id),
         )
     return [verdict, table]
@@ -92,6 +101,11 @@ def gaps_tables(report: GapReport, top: int) -> list[Table]:
 def label_of(picture: Picture) -> str:
     """Return what a picture is said to show."""
     return "" if picture.labels is None else ", ".join(picture.labels) or "-"
+
+
+def measures(distance: float, ratio: float | None) -> str:
+    """Return how far an image is from A, and by how much farther than from the rest of B."""
+    return f"{distance:.3f}" + ("" if ratio is None else f" | {ratio:.2f}")
 
 
 def times(copies: int) -> str:

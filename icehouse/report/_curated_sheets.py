@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from icehouse.report._canvas import as_png
-from icehouse.report._curated import label_of, times
+from icehouse.report._curated import label_of, measures, times
 from icehouse.report._names import ending, squeezed
 from icehouse.report._sheet import FAINT, GIVEN, INK, MARGIN, OTHER, PAPER, RULE, fits, thumbnail
 from icehouse.store import files_at
@@ -83,13 +83,15 @@ def gaps_sheet(report: GapReport, path: str | Path, top: int) -> str:
     """
     rows = []
     for number, gap in enumerate(report.gaps[:top], 1):
-        pairs = zip(gap.pictures[: ACROSS - 1], gap.distances, strict=False)
-        shown = [Shown(each, f"{d:.3f}", more=label_of(each)) for each, d in pairs]
+        some = zip(gap.pictures[: ACROSS - 1], gap.distances, gap.ratios, strict=False)
+        shown = [Shown(each, measures(d, r), more=label_of(each)) for each, d, r in some]
         known = Shown(gap.nearest, f"nearest in {report.a}", GIVEN, label_of(gap.nearest))
         size = f"{len(gap.pictures):,} images" if len(gap.pictures) > 1 else "1 image"
         rows.append(Row(f"{number}.  {size}", "", [*shown, known]))
     title = f"what {report.b} holds and {report.a} lacks: {report.share:.1%}"
-    return _draw(rows, path, title, f"distance to {report.a}; its own keep to {report.limit:.3f}")
+    limits = measures(report.limit, report.ratio_limit)
+    legend = f"distance to {report.a} | by that to the rest of {report.b}; limits: {limits}"
+    return _draw(rows, path, title, legend)
 
 
 def _class_rows(each: ClassPictures) -> list[Row]:

@@ -146,13 +146,14 @@ def gaps(picture, *sizes, covers=False, shared=0):
         Gap(
             tuple(picture(f"{n}-{i}.png", "elk") for i in range(size)),
             (0.5,) * size,
+            (2.5,) * size,
             picture("known.png", colour="lime"),
         )
         for n, size in enumerate(sizes)
     ]
     uncovered = sum(sizes) + 3 if sizes else 0
     return GapReport(
-        "old", "new", "t", "e", 900, 200, shared, 0.99, 0.25, uncovered, covers, found, 3, ()
+        "old", "new", "t", "e", 900, 200, shared, 0.99, 0.25, 1.5, uncovered, covers, found, 3, ()
     )
 
 
@@ -162,6 +163,8 @@ def test_the_table_says_plainly_whether_a_covers_b(picture):
         "old does not cover new",
         "14 (7.0% of new)",
         "what old lacks, in 2 groups; 3 more images are in none",
+        "0.500 | 2.50",
+        "0.250 | 1.50",
         "0-0.png",
         "known.png",
         "elk",

@@ -107,6 +107,7 @@ def find_gaps(store: Store, options: GapOptions) -> GapReport:
         shared=len(np.intersect1d(a, b)),
         quantile=options.quantile,
         limit=found.limit,
+        ratio_limit=found.ratio_limit,
         uncovered=len(found.rows),
         covers=len(found.rows) <= few,
         gaps=gaps,
@@ -117,7 +118,7 @@ def find_gaps(store: Store, options: GapOptions) -> GapReport:
 
 def _gaps(scope: Scope, found: Uncovered, count: int) -> tuple[list[Gap], int]:
     """Group uncovered images; return the groups, and how many images are in none."""
-    rows = found.rows
+    rows, ratio = found.rows, found.ratio
     if not len(rows):
         return [], 0
     vectors = scope.engine.rows.at(rows)
@@ -133,6 +134,7 @@ def _gaps(scope: Scope, found: Uncovered, count: int) -> tuple[list[Gap], int]:
             Gap(
                 pictures=tuple(known[row] for row in rows[some].tolist()),
                 distances=tuple(found.distance[some].tolist()),
+                ratios=(None,) * len(some) if ratio is None else tuple(ratio[some].tolist()),
                 nearest=known[int(found.nearest[chosen[number]])],
             )
         )

@@ -177,12 +177,16 @@ class Gap:
         The one that stands for them all, then the others, the nearest to it first.
     distances : tuple of float
         Of each of them to A.
+    ratios : tuple of float or None
+        Of each of them that distance by the distance to the other pictures of B; None where A or B
+        has too few.
     nearest : Picture
         What in A is nearest to the first one.
     """
 
     pictures: tuple[Picture, ...]
     distances: tuple[float, ...]
+    ratios: tuple[float | None, ...]
     nearest: Picture
 
 
@@ -203,7 +207,8 @@ class GapReport:
     quantile : float
         Share of the pictures of A that A would cover without them.
     limit : float
-        Distance beyond which an image is not covered.
+    ratio_limit : float or None
+        Distance and ratio beyond which an image is not covered.
     uncovered : int
         Images of B that A does not cover.
     covers : bool
@@ -224,6 +229,7 @@ class GapReport:
     shared: int
     quantile: float
     limit: float
+    ratio_limit: float | None
     uncovered: int
     covers: bool
     gaps: list[Gap]

@@ -30,11 +30,13 @@ class Uncovered:
     ----------
     rows : array of int64, shape (u,)
         Of the engine.
-    distance, ratio : array of float64, shape (u,)
-        Ratios are NaN where B or A is too small to have them.
+    distance : array of float64, shape (u,)
+    ratio : array of float64, shape (u,), or None
+        None where A or B is too small to have one.
     nearest : array of int64, shape (u,)
         What is nearest in A.
-    limit, ratio_limit : float
+    limit : float
+    ratio_limit : float or None
         Beyond which an image is not covered.
     pictures : int
         Different ones in A.
@@ -42,10 +44,10 @@ class Uncovered:
 
     rows: Integers
     distance: Doubles
-    ratio: Doubles
+    ratio: Doubles | None
     nearest: Integers
     limit: float
-    ratio_limit: float
+    ratio_limit: float | None
     pictures: int
 
 
@@ -78,19 +80,26 @@ def uncovered(
     new = np.setdiff1d(b, a)
     similarity, index = near(engine, new, ours.index.shape[1], ours.rows)
     distance, held = _distance(similarity), _distance(ours.similarity)
+    rest, ratio, ratio_limit = 1 - quantile, None, None
     if min(len(ours), len(theirs)) > NEIGHBOURS:
-        rest = (1 - quantile) / 2
+        rest /= 2
         beside = _distance(near(engine, ours.rows, NEIGHBOURS, theirs.rows)[0])
         own = _distance(theirs.similarity)[theirs.member[np.searchsorted(b, new)]]
         # Where A is as dense as B it covers it, though it be denser yet elsewhere: at least 1.
         ratio, ratio_limit = distance / own, max(float(np.quantile(held / beside, 1 - rest)), 1.0)
-    else:
-        rest, ratio_limit = 1 - quantile, np.inf
-        ratio = np.full(len(new), np.nan)
     limit = float(np.quantile(held, 1 - rest))
-    far = np.flatnonzero((distance > limit) | (ratio > ratio_limit))
+    beyond = distance > limit
+    if ratio is not None and ratio_limit is not None:
+        beyond |= ratio > ratio_limit
+    far = np.flatnonzero(beyond)
     return Uncovered(
-        new[far], distance[far], ratio[far], index[far, 0], limit, ratio_limit, len(ours)
+        rows=new[far],
+        distance=distance[far],
+        ratio=None if ratio is None else ratio[far],
+        nearest=index[far, 0],
+        limit=limit,
+        ratio_limit=ratio_limit,
+        pictures=len(ours),
     )
 
 

@@ -54,11 +54,19 @@ def write_typical(report: TypicalReport, folder: str | Path) -> list[str]:
 def write_gaps(report: GapReport, folder: str | Path) -> list[str]:
     """Write ``gaps.csv`` and ``gaps.jsonl`` into a folder or URL; return where they are."""
     rows = (
-        (number, f"{distance:.4f}", "" if at else "yes", *_place(picture))
+        (
+            number,
+            f"{distance:.4f}",
+            "" if ratio is None else f"{ratio:.3f}",
+            "" if at else "yes",
+            *_place(picture),
+        )
         for number, gap in enumerate(report.gaps, 1)
-        for at, (picture, distance) in enumerate(zip(gap.pictures, gap.distances, strict=True))
+        for at, (picture, distance, ratio) in enumerate(
+            zip(gap.pictures, gap.distances, gap.ratios, strict=True)
+        )
     )
-    header = ("gap", "distance", "stands_for_it", *PLACE)
+    header = ("gap", "distance", "ratio", "stands_for_it", *PLACE)
     return _written(folder, "gaps", report.gaps, (header, *rows))
 
 

@@ -39,6 +39,25 @@ def test_what_is_lacking_is_found_in_its_groups(build):
     assert report.gaps[0].nearest.dataset == "a"
 
 
+def test_a_dense_kind_that_is_not_far_is_found_by_the_ratio(build):
+    dense = (around(7, 40, 0.25, axis=0) + around(8, 40, 0.25, axis=1)) / 2
+    a, b = (kinds(0, 1, spread=1.2, seed=seed, rows=100) for seed in (0, 50))
+    report = find_gaps(build(a=a, b=np.concatenate([b, dense])), GapOptions("a", "b"))
+    gap = report.gaps[0]
+    assert {picture.key for picture in gap.pictures} <= {f"b-{n}" for n in range(200, 240)}
+    assert len(gap.pictures) > 30
+    assert max(gap.distances) < report.limit
+    assert min(gap.ratios) > report.ratio_limit >= 1
+
+
+def test_where_b_is_small_only_distances_count(build):
+    store = build(a=kinds(0), b=np.concatenate([kinds(0, seed=50, rows=5), kinds(3, rows=2)]))
+    report = find_gaps(store, GapOptions("a", "b"))
+    assert report.ratio_limit is None
+    assert {ratio for gap in report.gaps for ratio in gap.ratios} == {None}
+    assert {picture.key for gap in report.gaps for picture in gap.pictures} >= {"b-5", "b-6"}
+
+
 def test_more_of_the_same_is_covered(build):
     store = build(a=kinds(0, 1), b=kinds(0, 1, seed=70))
     report = find_gaps(store, GapOptions("a", "b"))
