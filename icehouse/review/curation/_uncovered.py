@@ -4,7 +4,7 @@ It takes two measures. Of 6,000 images of EuroSAT (features of MobileNetV2) as A
 finds every photograph of fields and roads that is in B, and 97 of 100 dogs; but of forests, if A
 has none, not one: they are near to sea and pasture, much nearer than factories are to each other.
 The ratio finds 94 % of the forests and 80 % of the dogs, who are few. By local outlier factors of B
-among A it is 26 % of the forests and no dog.
+among A it is 26 % of the forests and no dog. Both together: 91 % of forests, 97 % of dogs.
 """
 
 from __future__ import annotations
