@@ -103,6 +103,7 @@ def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
         "docs/explain.md": 6,
         "docs/duplicates.md": 5,
         "docs/maps.md": 6,
+        "docs/curation.md": 5,
     }
     assert len(found) >= few.get(path, 7)
     for words in found:
@@ -198,6 +199,15 @@ def test_python_about_duplicates_runs_after_its_commands(workplace, monkeypatch,
     [block] = blocks((ROOT / "docs" / "duplicates.md").read_text(), "python")
     exec(compile(block, "duplicates.md", "exec"), {})
     assert "'clusters'" in capsys.readouterr().out
+
+
+def test_python_about_curation_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/curation.md", monkeypatch, capsys)
+    folder = workplace / "photos.icehouse" / "reports" / "photos"
+    assert {path.stem for path in folder.iterdir()} == {"outliers", "typical", "gaps"}
+    [block] = blocks((ROOT / "docs" / "curation.md").read_text(), "python")
+    exec(compile(block, "curation.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[-1] in ("True", "False")
 
 
 def test_python_about_active_learning_runs_after_its_commands(workplace, monkeypatch, capsys):

@@ -3,6 +3,8 @@
 from ._care import forget_table, fsck_table
 from ._compare_files import write_comparison, write_label_counts
 from ._compare_tables import comparison_tables, label_counts_tables
+from ._curated import gaps_tables, outliers_table, typical_table
+from ._curated_sheets import gaps_sheet, outliers_sheet, typical_sheet
 from ._curves_picture import write_curves
 from ._duplicates import duplicates_tables
 from ._duplicates_sheet import duplicates_sheet
@@ -76,6 +78,8 @@ __all__ = [
     "flags_table",
     "forget_table",
     "fsck_table",
+    "gaps_sheet",
+    "gaps_tables",
     "heads_table",
     "history_table",
     "hits_table",
@@ -88,6 +92,8 @@ __all__ = [
     "map_table",
     "merge_tables",
     "new_queue_tables",
+    "outliers_sheet",
+    "outliers_table",
     "overview",
     "overview_tables",
     "predictions_table",
@@ -100,6 +106,8 @@ __all__ = [
     "sets_lines",
     "simulation_tables",
     "trials_table",
+    "typical_sheet",
+    "typical_table",
     "write_comparison",
     "write_curves",
     "write_events",

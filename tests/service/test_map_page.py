@@ -52,7 +52,8 @@ def lattice(reviewed: Store) -> dict[bytes, tuple[float, float]]:
         xy[row] = (0 if kind == "disc" else 20) + seen[kind] % 5, seen[kind] // 5
         seen[kind] += 1
     options = {"method": "umap", "neighbours": 15, "min_dist": 0.1, "seed": 0, "most": 100_000}
-    said = {"options": options, "revision": 1, "kept": 0.5}
+    made = {"kept": 0.5, "images": len(ids), "made_of": len(ids)}
+    said = {"options": options, "revision": 1, **made}
     stored = StoredMap(said, rows.ids, xy, np.zeros(len(ids), np.bool_))
     MapFiles(reviewed.files, encoder).write("umap", stored)
     return dict(zip(ids, map(tuple, xy.tolist()), strict=True))
