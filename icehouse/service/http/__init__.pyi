@@ -5,6 +5,7 @@ from ._door import add_pages, new_app
 from ._explaining import Explanations, add_explanations
 from ._guard import MIB, Limits
 from ._knowing import add_knowledge
+from ._mapping import add_map
 from ._models import (
     EmbedOut,
     ErrorOut,
@@ -38,6 +39,7 @@ __all__ = [
     "Terms",
     "add_explanations",
     "add_knowledge",
+    "add_map",
     "add_pages",
     "add_pictures",
     "add_predictions",
