@@ -96,7 +96,7 @@ def make_service(
     add_predictions(app, service, Flags(service, desks.present), terms or Terms())
     add_explanations(app, service, explanations, terms or Terms())
     add_knowledge(app, service)
-    add_pictures(app, lambda: service.library.images)
+    add_pictures(app, service.library.jpeg)
     add_review(app, desks, people)
     add_pages(app, predict="/", review="/review")
     return app
