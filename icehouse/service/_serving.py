@@ -108,8 +108,8 @@ def open_service() -> FastAPI:
     return of_settings(settings, settings.who())
 
 
-def of_settings(settings: ServeSettings, people: People) -> FastAPI:
-    """Return the application that settings describe."""
-    store = Store.open(settings.store, settings.labels)
+def of_settings(settings: ServeSettings, people: People, store: Store | None = None) -> FastAPI:
+    """Return the application that settings describe, of a store that may be open already."""
+    store = store or Store.open(settings.store, settings.labels)
     service = Service(store, settings.service())
     return make_service(service, people, settings.limits(), settings.terms(), settings.queue)

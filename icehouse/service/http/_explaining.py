@@ -12,8 +12,9 @@ from pydantic import Field
 from icehouse.errors import ServiceBusy
 from icehouse.explain import Explainer, ExplainOptions
 from icehouse.report import explain_picture
-from icehouse.service.http._answering import Terms, raise_if_alone
+from icehouse.service.http._answering import raise_if_alone
 from icehouse.service.http._door import asks, refusals
+from icehouse.service.http._limits import Terms
 from icehouse.service.http._models import ImageIds, Model
 from icehouse.service.http._people import READER
 from icehouse.service.http._upload import IMAGES_BODY, read_upload, require_one

@@ -12,7 +12,6 @@ from pydantic import Field
 from icehouse.errors import UsageError
 from icehouse.service.http._answering import (
     HeadAnswer,
-    Terms,
     ask_head,
     embedded_out,
     matches_out,
@@ -20,6 +19,7 @@ from icehouse.service.http._answering import (
     raise_if_alone,
 )
 from icehouse.service.http._door import asks, refusals
+from icehouse.service.http._limits import Terms
 from icehouse.service.http._models import (
     MAX_FOUND,
     MAX_NEIGHBOURS,
