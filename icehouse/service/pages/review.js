@@ -1,6 +1,7 @@
 // The page: one image after another, or a grid of them, all by keys.
 import { Desk, token } from "./desk.js";
 import { Grid } from "./grid.js";
+import { listKeys } from "./keys.js";
 import { drawTeam } from "./team.js";
 
 const $ = (id) => document.getElementById(id);
@@ -253,12 +254,7 @@ function keys() {
     "new-class": "new class", note: "note", "to-grid": "grid, and back", refit: "fit the head again", help: "this list", find: "find a class by name" };
   const rows = [...list, ...Object.entries(RESERVED).map(([key, what]) => [key, words[what]]),
     ["Enter", "confirm, with several labels an image"], ["Shift arrows", "choose in the grid"], ["Ctrl a", "all of the grid"]];
-  $("key-list").replaceChildren(...rows.flatMap(([key, what]) => {
-    const name = document.createElement("dt"), text = document.createElement("dd");
-    name.append(Object.assign(document.createElement("kbd"), { textContent: key }));
-    text.textContent = what;
-    return [name, text];
-  }));
+  listKeys($("key-list"), rows);
 }
 
 document.addEventListener("keydown", (event) => {
