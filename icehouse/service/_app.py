@@ -20,6 +20,6 @@ def make_app(desk: Desk, people: People | None = None) -> FastAPI:
     people = people or People()
     app = new_app("icehouse review", people)
     add_review(app, lambda: desk, people)
-    add_pictures(app, desk.images.jpeg)
+    add_pictures(app, desk.jpeg)
     add_pages(app, review="/")
     return app

@@ -15,7 +15,8 @@ from PIL import Image
 from starlette import testclient
 
 from icehouse.service import Desk, DeskOptions, People, make_app
-from icehouse.store import Store
+from icehouse.service.inference import Images
+from icehouse.store import Store, forget, plan_forget
 
 
 class TestClient(testclient.TestClient):
@@ -195,6 +196,39 @@ def test_of_answers_of_which_one_cannot_be_none_is_recorded(
     assert said.status_code == status
     assert words in str(said.json()["detail"])
     assert reviewed.labels.events(TASK) == before
+
+
+def test_what_is_forgotten_is_shown_no_more(reviewed: Store) -> None:
+    desk = Desk(reviewed, 1, DeskOptions(refit_every=0), Images(reviewed, every=0))
+    client = TestClient(make_app(desk), headers={"X-Reviewer": "ann"})
+    first, second, *others = give(client, 40)
+    near = {each["image_id"] for some in second["near"].values() for each in some}
+    gone = next(item for item in others if item["image_id"] in near)
+    picture = f"/v1/images/{gone['image_id']}/picture?size=160"
+    assert client.get(picture).status_code == 200
+    forget(reviewed, plan_forget(reviewed, [gone["image_id"]]))
+    assert client.get(picture).status_code == 404
+    said = answer(client, says(gone, "a", "disc"))
+    assert (said.status_code, said.json()["error"]) == (404, "LookupFailed")
+    assert "it may have been forgotten" in said.json()["detail"]
+    items = give(client, 40)
+    assert len(items) == 39
+    assert gone["image_id"] not in json.dumps(items)
+    assert items[0] == first
+
+
+def test_the_taking_back_of_an_answer_to_what_is_forgotten_leaves_the_queue_done(
+    reviewed: Store,
+) -> None:
+    desk = Desk(reviewed, 1, DeskOptions(refit_every=0), Images(reviewed, every=0))
+    client = TestClient(make_app(desk), headers={"X-Reviewer": "ann"})
+    for number, item in enumerate(give(client, 40)):
+        answer(client, says(item, f"t{number}", "disc"))
+    forget(reviewed, plan_forget(reviewed, [item["image_id"]]))
+    said = client.post("/v1/review/undo", json={"token": "u"}).json()
+    assert said == {"image_id": item["image_id"]}
+    assert give(client) == []
+    assert desk.queues.counts(1) == (39, 0, 0)
 
 
 # Who may do it.

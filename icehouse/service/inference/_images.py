@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
+import time
 from collections import OrderedDict
+from pathlib import Path
 
 from PIL import Image
 
@@ -16,6 +19,7 @@ from icehouse.store import Place, Store, read_kept
 SIZES = (160, 320, 640, 1280)
 KEPT_BYTES = 256 * 2**20
 QUALITY = 88
+WATCH, REMOTE_WATCH = 1.0, 15.0  # seconds between looks at a store, and at one at a URL
 
 
 class Images:
@@ -24,10 +28,15 @@ class Images:
     Parameters
     ----------
     store : Store
+    every : float, optional
+        Seconds between two looks at which images there are. By default 1, and 15 for a store at a
+        URL.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, every: float | None = None) -> None:
         self._store = store
+        near = WATCH if isinstance(store.path, Path) else REMOTE_WATCH
+        self._every, self._looked = near if every is None else every, -math.inf
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[bytes, int], bytes] = OrderedDict()
         self._bytes = 0
@@ -46,6 +55,13 @@ class Images:
                 with self._lock:  # what was forgotten is kept in no memory, either
                     for key in [key for key in self._kept if key[0] not in self._places]:
                         self._bytes -= len(self._kept.pop(key))
+
+    def keep_up(self) -> None:
+        """Look again, unless that was done a moment ago."""
+        now = time.monotonic()
+        if now - self._looked >= self._every:
+            self._looked = now
+            self.refresh()
 
     def _listed(self) -> tuple[str, ...]:
         catalog = self._store.catalog

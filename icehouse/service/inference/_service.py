@@ -25,6 +25,7 @@ from icehouse.errors import IcehouseError, LookupFailed
 from icehouse.review import Prediction
 from icehouse.service.inference._batcher import Batcher, BatchOptions
 from icehouse.service.inference._heads import Asked, Heads, HeadWork, Served
+from icehouse.service.inference._images import REMOTE_WATCH
 from icehouse.service.inference._library import Library
 from icehouse.service.inference._metrics import Metrics
 from icehouse.service.inference._options import ServiceOptions
@@ -32,7 +33,6 @@ from icehouse.service.inference._seen import Seen, Upload, joined
 from icehouse.service.inference._station import Encoded, Station
 from icehouse.store import Store, parts_of
 
-REMOTE_WATCH = 15.0  # seconds between looks at a store at a URL
 LOG = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.floating[Any]]
