@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +109,21 @@ def test_the_page_and_its_parts_are_served_from_here_alone(client: TestClient) -
     assert client.get("/static/nothing.js").status_code == 404
     assert client.get("/static/..%2f_app.py").status_code == 404
     assert client.get("/healthz").json() == {"status": "alive"}
+
+
+def test_every_route_is_documented_for_pages_of_others(client: TestClient) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "review.md").read_text(encoding="utf-8")
+    section = text.partition("## A page of your own")[2]
+    described = client.get("/v1/openapi.json").json()
+    for path, methods in described["paths"].items():
+        if path != "/healthz":
+            for method in methods:
+                assert f"`{method.upper()} {path.replace('{image_id}', 'ID')}" in section
+    [example] = re.findall(r"```json\n(.*?)```", section, flags=re.DOTALL)
+    fields = described["components"]["schemas"]["AnswerIn"]["properties"]
+    assert set(json.loads(example)) == set(fields)
+    shown = give(client, 1)[0]
+    assert all(f"`{name}`" in section for name in shown)
 
 
 # What is done.
