@@ -54,13 +54,13 @@ async function fill(always = false) {
   fetching = (async () => {
     const before = undone;
     const waiting = new Set(desk.outbox.flatMap((step) => (step.body.answers || []).map((a) => a.image_id)));
-    const count = Math.min(MOST, Math.max(want, items.length) + waiting.size);
-    const said = await desk.call("v1/review/next", { count });
+    const count = Math.max(want, items.length) + waiting.size;
+    const said = await desk.call("v1/review/next", { count: Math.min(count, MOST) });
     const here = new Set(items.map((item) => item.image_id));
     const fresh = said.items.filter((item) => !here.has(item.image_id) && !waiting.has(item.image_id)
       && !done.some((each) => each.item.image_id === item.image_id));
     // What was taken back is ours only when the server has heard of it.
-    if (before === undone && !desk.outbox.some(undoes)) drop(new Set(said.items.map((item) => item.image_id)));
+    if (count <= MOST && before === undone && !desk.outbox.some(undoes)) drop(new Set(said.items.map((item) => item.image_id)));
     items.push(...fresh);
     dry = fresh.length === 0 && waiting.size === 0;
     for (const item of fresh) desk.picture(item.image_id, 1280).catch(() => {});
@@ -71,7 +71,7 @@ async function fill(always = false) {
 
 // What is not ours any more, because it was forgotten or somebody else has it, is shown no longer.
 function drop(ours) {
-  const gone = items.slice(0, MOST).filter((item) => !ours.has(item.image_id));
+  const gone = items.filter((item) => !ours.has(item.image_id));
   if (!gone.length) return;
   const shown = items[0];
   for (const item of gone) {
