@@ -11,17 +11,11 @@ pressed four times a second, 300 times, faster than anybody decides.
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
-from _common import command, icehouse, real, show, workplace
+from _common import icehouse, real, served, show, workplace
 from playwright.sync_api import Page, sync_playwright
 
 LABELS = int(sys.argv[1]) if len(sys.argv) > 1 else 300
@@ -84,28 +78,6 @@ def waits(page: Page) -> list[float]:
             break
         time.sleep(0.05)
     return found
-
-
-@contextmanager
-def served(store: Path) -> Iterator[str]:
-    """Yield the address of ``icehouse review``, in a process of its own."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    words = command("review", "--store", store, "--port", port)
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        while process.poll() is None:
-            try:
-                urllib.request.urlopen(f"{url}healthz", timeout=60).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

@@ -102,6 +102,8 @@ def test_commands_run_as_they_stand(workplace, path, monkeypatch, capsys):
         "docs/active-learning.md": 4,
         "docs/explain.md": 6,
         "docs/duplicates.md": 5,
+        "docs/maps.md": 6,
+        "docs/curation.md": 5,
     }
     assert len(found) >= few.get(path, 7)
     for words in found:
@@ -140,6 +142,21 @@ def test_python_about_search_runs_after_its_commands(workplace, monkeypatch, cap
     [block] = blocks((ROOT / "docs" / "search.md").read_text(), "python")
     exec(compile(block, "search.md", "exec"), {})
     assert capsys.readouterr().out.startswith("1 ")
+
+
+def test_python_about_maps_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/maps.md", monkeypatch, capsys)
+    assert (workplace / "errors.png").exists()
+    [block] = blocks((ROOT / "docs" / "maps.md").read_text(), "python")
+    exec(compile(block, "maps.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("fields around")
+
+
+def test_groupings_of_the_documentation_are_those_of_the_code():
+    from icehouse.review import GROUPINGS
+
+    table = (ROOT / "docs/maps.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(GROUPINGS)
 
 
 def test_python_about_captions_runs_after_its_commands(workplace, monkeypatch, capsys):
@@ -182,6 +199,15 @@ def test_python_about_duplicates_runs_after_its_commands(workplace, monkeypatch,
     [block] = blocks((ROOT / "docs" / "duplicates.md").read_text(), "python")
     exec(compile(block, "duplicates.md", "exec"), {})
     assert "'clusters'" in capsys.readouterr().out
+
+
+def test_python_about_curation_runs_after_its_commands(workplace, monkeypatch, capsys):
+    test_commands_run_as_they_stand(workplace, "docs/curation.md", monkeypatch, capsys)
+    folder = workplace / "photos.icehouse" / "reports" / "photos"
+    assert {path.stem for path in folder.iterdir()} == {"outliers", "typical", "gaps"}
+    [block] = blocks((ROOT / "docs" / "curation.md").read_text(), "python")
+    exec(compile(block, "curation.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[-1] in ("True", "False")
 
 
 def test_python_about_active_learning_runs_after_its_commands(workplace, monkeypatch, capsys):

@@ -17,7 +17,9 @@ from icehouse.cli import _review
 from icehouse.cli import _serve
 from icehouse.cli import _look
 from icehouse.cli import _duplicates
+from icehouse.cli import _curate
 from icehouse.cli import _search
+from icehouse.cli import _map
 from icehouse.cli import _report
 from icehouse.cli import _labels
 from icehouse.cli import _care

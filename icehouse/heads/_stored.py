@@ -42,6 +42,7 @@ from icehouse.heads._split import TRAIN
 from icehouse.store import FeatureMatrix, Store, seal_of
 
 RELIABILITY = "reliability.png"
+AT_ONCE = 65_536  # images that a head is asked about
 
 
 class StoredHead:
@@ -88,7 +89,9 @@ class StoredHead:
 
     def calibrated(self, X: FloatArray) -> FloatArray:  # noqa: N803
         """Return calibrated probabilities of features that are known to be of its encoder."""
-        proba = self.head.predict_proba(X)
+        # Heads hold what they work on as float32, and some of them more than once.
+        parts = [X[start : start + AT_ONCE] for start in range(0, max(len(X), 1), AT_ONCE)]
+        proba = np.concatenate([self.head.predict_proba(part) for part in parts])
         return self.card.calibration(proba, multi_label=self.head.multi_label_)
 
     @property

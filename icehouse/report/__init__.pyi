@@ -3,6 +3,8 @@
 from ._care import forget_table, fsck_table
 from ._compare_files import write_comparison, write_label_counts
 from ._compare_tables import comparison_tables, label_counts_tables
+from ._curated import gaps_tables, outliers_table, typical_table
+from ._curated_sheets import gaps_sheet, outliers_sheet, typical_sheet
 from ._curves_picture import write_curves
 from ._duplicates import duplicates_tables
 from ._duplicates_sheet import duplicates_sheet
@@ -15,6 +17,8 @@ from ._first_layer import first_layer_png
 from ._label_issues import label_issues_table
 from ._label_log import history_table, import_lines, merge_tables
 from ._look_again import look_again
+from ._map import check_map_files, map_table, write_map, write_points
+from ._map_picture import colours_of, draw_map
 from ._overview import (
     DatasetSummary,
     EncoderSummary,
@@ -22,7 +26,7 @@ from ._overview import (
     TaskSummary,
     overview,
 )
-from ._progress import EmbedProgress, FitProgress
+from ._progress import EmbedProgress, FitProgress, StepProgress
 from ._queue import new_queue_tables, queue_state_tables, queues_table
 from ._reliability import write_reliability
 from ._runs import run_diff_tables, run_table, runs_tables
@@ -52,12 +56,16 @@ __all__ = [
     "FitProgress",
     "Overview",
     "PageReport",
+    "StepProgress",
     "TaskSummary",
     "check_events",
+    "check_map_files",
     "chosen_lines",
+    "colours_of",
     "comparison_tables",
     "contact_sheet",
     "counts_table",
+    "draw_map",
     "duplicates_sheet",
     "duplicates_tables",
     "embed_table",
@@ -70,6 +78,8 @@ __all__ = [
     "flags_table",
     "forget_table",
     "fsck_table",
+    "gaps_sheet",
+    "gaps_tables",
     "heads_table",
     "history_table",
     "hits_table",
@@ -79,8 +89,11 @@ __all__ = [
     "label_counts_tables",
     "label_issues_table",
     "look_again",
+    "map_table",
     "merge_tables",
     "new_queue_tables",
+    "outliers_sheet",
+    "outliers_table",
     "overview",
     "overview_tables",
     "predictions_table",
@@ -93,6 +106,8 @@ __all__ = [
     "sets_lines",
     "simulation_tables",
     "trials_table",
+    "typical_sheet",
+    "typical_table",
     "write_comparison",
     "write_curves",
     "write_events",
@@ -100,7 +115,9 @@ __all__ = [
     "write_first_layer",
     "write_hits",
     "write_label_counts",
+    "write_map",
     "write_page",
+    "write_points",
     "write_reliability",
     "write_simulation",
     "zero_shot_tables",

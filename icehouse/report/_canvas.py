@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 INK, FAINT, RULE, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#ffffff"
@@ -32,6 +35,33 @@ class Canvas:
         """Write one line; the anchor is Pillow's: l, m, r with a, m, d."""
         font = ImageFont.load_default(size * DRAWN)
         self._pen.text(_scaled(at), text, fill=colour, font=font, anchor=anchor)
+
+    def halo(self, at: Point, text: str, size: float) -> None:
+        """Write one line in the middle of a point, on a rim of paper."""
+        font, rim = ImageFont.load_default(size * DRAWN), round(2 * DRAWN)
+        self._pen.text(_scaled(at), text, INK, font, "mm", stroke_width=rim, stroke_fill=PAPER)
+
+    def dots(
+        self, at: npt.NDArray[np.floating], colours: npt.NDArray[np.uint8], radius: float
+    ) -> None:
+        """Draw many discs: places, shape (n, 2), and colours, shape (n, 3); the last is on top."""
+        pixels = np.array(self._image)
+        high, wide = pixels.shape[:2]
+        on_top = np.full((high, wide), -1, np.int32)  # which disc is seen at each pixel
+        x, y = np.round(at * DRAWN).astype(np.int64).T
+        r = max(radius * DRAWN, 0.5)
+        reach = np.arange(-int(r), int(r) + 1)
+        for across, down in itertools.product(reach, reach):
+            if across**2 + down**2 <= r**2:
+                inside = np.flatnonzero(
+                    (x + across >= 0) & (x + across < wide) & (y + down >= 0) & (y + down < high)
+                )
+                here = y[inside] + down, x[inside] + across
+                on_top[here] = np.maximum(on_top[here], inside)  # they rise: of equals the last
+        seen = on_top >= 0
+        pixels[seen] = colours[on_top[seen]]
+        self._image = Image.fromarray(pixels)
+        self._pen = ImageDraw.Draw(self._image)
 
     def line(self, points: Sequence[Point], colour: str, width: float = 1.0) -> None:
         """Draw a line through points."""

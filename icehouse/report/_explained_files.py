@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icehouse.errors import UsageError
 from icehouse.report._explained import explained_png, explained_sheet
+from icehouse.report._files import commit_file
 from icehouse.report._first_layer import first_layer_png
-from icehouse.store import files_at
+
+PNG = "a PNG"
 
 if TYPE_CHECKING:
     from icehouse.explain import Explained, FirstLayer
@@ -24,17 +24,11 @@ def write_explained(several: Sequence[Explained], path: str) -> str:
         There is a folder where the file is to be.
     """
     alone = len(several) == 1
-    return _write(path, explained_png(several[0]) if alone else explained_sheet(several))
+    data = explained_png(several[0]) if alone else explained_sheet(several)
+    return commit_file(path, data, PNG)
 
 
 def write_first_layer(layer: FirstLayer, path: str) -> str:
     """Write the first layer of an encoder beside the explanation at ``path``, likewise."""
-    return _write(f"{path.removesuffix('.png')}-features.png", first_layer_png(layer))
-
-
-def _write(path: str, data: bytes) -> str:
-    folder, slash, name = path.rpartition("/")
-    files = files_at(folder or slash or ".")
-    if not name or Path(files.where(name)).is_dir():
-        raise UsageError(f"{path} is a folder; give the name of a PNG in it")
-    return files.commit(name, data)
+    beside = f"{path.removesuffix('.png')}-features.png"
+    return commit_file(beside, first_layer_png(layer), PNG)

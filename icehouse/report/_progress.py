@@ -50,7 +50,7 @@ class _Bar:
             self._task = self._progress.add_task("", total=total, **said)
             # What was done before the first call tells nothing of the speed.
             self._progress.update(self._task, completed=done)
-        self._progress.update(self._task, completed=done, **said)
+        self._progress.update(self._task, completed=done, total=total, **said)
 
 
 class EmbedProgress(_Bar):
@@ -65,6 +65,18 @@ class EmbedProgress(_Bar):
     def __call__(self, done: int, total: int, errors: int) -> None:
         """Show that ``done`` of ``total`` inputs are finished."""
         self._show(done, total, errors=errors)
+
+
+class StepProgress(_Bar):
+    """A context in which the object itself is the callback of work in several steps."""
+
+    def __init__(self) -> None:
+        what = TextColumn("{task.fields[what]}", markup=False)
+        super().__init__(what, BarColumn(), MofNCompleteColumn())
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` are finished in a step."""
+        self._show(done, total, what=what)
 
 
 class FitProgress(_Bar):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -16,8 +16,7 @@ from icehouse.report._names import Fits, ending, squeezed, without_codes
 from icehouse.store import files_at
 
 if TYPE_CHECKING:
-    from icehouse.review import Copy, Flag, LabelIssue, Neighbour
-    from icehouse.search import Hit
+    from icehouse.review import Flag, LabelIssue
 
 COLUMNS = 2
 CELL, LINE = (940, 214), 17
@@ -132,7 +131,23 @@ def _lines(summary: str, names: dict[str, str], font: Font) -> list[str]:
     return [line for line in (first, squeezed(GAP.join(rest), fit)) if line]
 
 
-def thumbnail(shown: Flag | LabelIssue | Neighbour | Copy | Hit, side: int) -> Image.Image:
+class Placed(Protocol):
+    """What says where a picture is to be found."""
+
+    @property
+    def path(self) -> str | None:
+        """Its file, where its source is a folder or manifest of this machine."""
+
+    @property
+    def source(self) -> str | None:
+        """What the key belongs to."""
+
+    @property
+    def key(self) -> str:
+        """Which of its pictures it is."""
+
+
+def thumbnail(shown: Placed, side: int) -> Image.Image:
     """Return a picture within a square, or a square that says that it has moved."""
     canvas = Image.new("RGB", (side, side), EMPTY)
     try:

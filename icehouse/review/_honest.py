@@ -8,6 +8,8 @@ import numpy.typing as npt
 from icehouse.heads import OutOfFold, StoredHead
 from icehouse.store import FeatureMatrix, positions
 
+AT_ONCE = 65_536
+
 
 def honest_proba(
     stored: StoredHead, folds: OutOfFold, images: FeatureMatrix
@@ -32,7 +34,9 @@ def honest_proba(
     folded = where >= 0
     proba = np.empty((len(images), len(stored.card.classes)), np.float32)
     proba[folded] = folds.proba[where[folded]]
-    if not folded.all():
-        rest = FeatureMatrix(images.encoder_id, images.ids[~folded], images.vectors[~folded])
-        proba[~folded] = stored.predict_proba(rest)
+    rest = np.flatnonzero(~folded)
+    for start in range(0, len(rest), AT_ONCE):  # a copy of all vectors would be a large one
+        some = rest[start : start + AT_ONCE]
+        part = FeatureMatrix(images.encoder_id, images.ids[some], images.vectors[some])
+        proba[some] = stored.predict_proba(part)
     return proba, folded

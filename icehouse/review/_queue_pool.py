@@ -42,6 +42,8 @@ def in_scope(store: Store, task: str, encoder_id: str) -> FeatureMatrix:
         raise UsageError(
             f"no images of task {task!r} have features of {encoder_id}; embed some: icehouse embed"
         )
+    if len(rows) == len(features):
+        return features
     return FeatureMatrix(encoder_id, features.ids[rows], features.vectors[rows])
 
 

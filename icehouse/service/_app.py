@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from icehouse.service.desk import Desk
-from icehouse.service.http import People, add_pages, add_pictures, add_review, new_app
+from icehouse.service.http import People, add_map, add_pages, add_pictures, add_review, new_app
 
 
 def make_app(desk: Desk, people: People | None = None) -> FastAPI:
@@ -21,5 +21,6 @@ def make_app(desk: Desk, people: People | None = None) -> FastAPI:
     app = new_app("icehouse review", people)
     add_review(app, lambda: desk, people)
     add_pictures(app, desk.jpeg)
-    add_pages(app, review="/")
+    add_map(app, lambda: desk)
+    add_pages(app, {"/": "review", "/review": "review", "/map": "map"})
     return app

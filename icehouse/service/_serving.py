@@ -16,6 +16,7 @@ from icehouse.service.http import (
     Terms,
     add_explanations,
     add_knowledge,
+    add_map,
     add_pages,
     add_pictures,
     add_predictions,
@@ -98,7 +99,8 @@ def make_service(
     add_knowledge(app, service)
     add_pictures(app, service.library.jpeg)
     add_review(app, desks, people)
-    add_pages(app, predict="/", review="/review")
+    add_map(app, desks)
+    add_pages(app, {"/": "predict", "/review": "review", "/map": "map"})
     return app
 
 

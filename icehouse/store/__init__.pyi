@@ -22,6 +22,7 @@ from ._kept import Sent, keep, read_kept
 from ._label_events import LabelEvent, Task, in_force_of
 from ._label_state import LabelState
 from ._labels import LabelLog
+from ._map_files import MapFiles, StoredMap
 from ._merge import Conflict, Merged, merge_labels
 from ._places import Place
 from ._queue_records import Answer, Given, Queue, QueueItem, Recorded
@@ -56,6 +57,7 @@ __all__ = [
     "LabelEvent",
     "LabelLog",
     "LabelState",
+    "MapFiles",
     "Merged",
     "Oblivion",
     "Place",
@@ -68,6 +70,7 @@ __all__ = [
     "Sent",
     "Signed",
     "Store",
+    "StoredMap",
     "Task",
     "VectorRows",
     "bring_in",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -37,6 +38,18 @@ def put_first(db: sa.Connection, number: int, item: QueueItem) -> bool:
     return True
 
 
+def add(db: sa.Connection, number: int, items: Sequence[QueueItem]) -> int:
+    """Add images at the end; see :meth:`Queues.add`."""
+    here = ITEMS.c.queue == number
+    held = {bytes(image) for image in db.scalars(sa.select(ITEMS.c.image_id).where(here))}
+    last = db.scalar(sa.select(sa.func.max(ITEMS.c.place)).where(here))
+    more = [item for item in items if item.image_id not in held]
+    if more:
+        rows = places(number, more, 0 if last is None else last + 1)
+        db.execute(sa.insert(ITEMS), [{**row, "given": True} for row in rows])
+    return len(more)
+
+
 def withdraw(db: sa.Connection, images: Sequence[bytes]) -> None:
     """Take images out of all queues; see :meth:`Queues.withdraw`."""
     same = ANSWERS.c.queue == ITEMS.c.queue, ANSWERS.c.image_id == ITEMS.c.image_id
@@ -47,3 +60,20 @@ def withdraw(db: sa.Connection, images: Sequence[bytes]) -> None:
         these = ITEMS.c.image_id.in_(some)
         db.execute(sa.delete(ITEMS).where(these, ~answered))
         db.execute(sa.update(ITEMS).where(these).values(lacks=0))
+
+
+def places(number: int, items: Sequence[QueueItem], first: int) -> list[dict[str, Any]]:
+    """Return images as rows of a queue, in their order."""
+    return [
+        {
+            "queue": number,
+            "place": place,
+            "image_id": item.image_id,
+            "score": item.score,
+            "why": json.dumps(dict(item.why), ensure_ascii=False),
+            "reviewers": item.reviewers,
+            "lacks": item.reviewers,
+            "given": False,
+        }
+        for place, item in enumerate(items, first)
+    ]

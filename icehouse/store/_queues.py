@@ -18,7 +18,7 @@ from icehouse.store._answers import record, take_back
 from icehouse.store._label_events import labels_of
 from icehouse.store._label_tables import EVENTS
 from icehouse.store._labels import LabelLog
-from icehouse.store._queue_items import put_first, withdraw
+from icehouse.store._queue_items import add, places, put_first, withdraw
 from icehouse.store._queue_records import Answer, Given, Queue, QueueItem, Recorded
 from icehouse.store._queue_tables import ANSWERS, ITEMS, LEASES, QUEUE_METADATA, QUEUES, REVIEWS
 
@@ -71,7 +71,7 @@ class Queues:
             number = db.execute(
                 sa.insert(QUEUES).values(values).returning(QUEUES.c.id)
             ).scalar_one()
-            db.execute(sa.insert(ITEMS), _places(number, items, 0))
+            db.execute(sa.insert(ITEMS), places(number, items, 0))
         return self.queue(number)
 
     def queue(self, number: int) -> Queue:
@@ -111,7 +111,7 @@ class Queues:
             more = [item for item in items if item.image_id not in held]
             if more:
                 first = 0 if last is None else last + 1
-                db.execute(sa.insert(ITEMS), _places(number, more, first))
+                db.execute(sa.insert(ITEMS), places(number, more, first))
 
     def withdraw(self, images: Sequence[bytes]) -> None:
         """Ask nobody any more about images, in any queue; what was answered of them stays."""
@@ -131,6 +131,18 @@ class Queues:
         self.queue(number)
         with self._database.write() as db:
             return put_first(db, number, item)
+
+    def add(self, number: int, items: Sequence[QueueItem]) -> int:
+        """Add images that a queue lacks at its end, to stay whatever is ranked anew.
+
+        Returns
+        -------
+        int
+            How many it lacked.
+        """
+        self.queue(number)
+        with self._database.write() as db:
+            return add(db, number, items)
 
     def lease(
         self, number: int, reviewer: str, count: int, seconds: float = LEASE_SECONDS
@@ -247,22 +259,6 @@ class Queues:
                 until = now + LEASE_SECONDS
                 db.execute(sa.insert(LEASES).values(**lease, queue=number, until=until))
         return image
-
-
-def _places(number: int, items: Sequence[QueueItem], first: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "queue": number,
-            "place": place,
-            "image_id": item.image_id,
-            "score": item.score,
-            "why": json.dumps(dict(item.why), ensure_ascii=False),
-            "reviewers": item.reviewers,
-            "lacks": item.reviewers,
-            "given": False,
-        }
-        for place, item in enumerate(items, first)
-    ]
 
 
 def _item(row: sa.Row[Any]) -> QueueItem:

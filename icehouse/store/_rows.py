@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -21,7 +20,8 @@ import pyarrow.parquet as pq
 from icehouse.errors import LookupFailed, StoreCorrupt
 from icehouse.store._files import Files
 from icehouse.store._ids import ID_BYTES, ID_DTYPE, IdArray, IdIndex, first_rows, ids_from_arrow
-from icehouse.store._pages import Offsets, page_values
+from icehouse.store._laid import Laid, in_memory, laid_out
+from icehouse.store._pages import Offsets
 from icehouse.store._shard import (
     COLUMNS,
     REMEDY,
@@ -39,38 +39,6 @@ from icehouse.store._tombstones import alive
 COPIERS = 2  # at once: a processor does not use all of its memory's speed alone
 Mask = npt.NDArray[np.bool_]
 CHECKED_ROWS = 1024  # at once: what was just copied is still in the cache
-
-
-@dataclass(frozen=True)
-class Laid:
-    """Vectors as they lie in one piece of memory.
-
-    Attributes
-    ----------
-    data : array of uint8, shape (n_bytes,)
-    offsets : array of int64, shape (n,)
-        Where each vector begins in ``data``.
-    row_bytes : int
-        Of one vector.
-    """
-
-    data: npt.NDArray[np.uint8]
-    offsets: Offsets
-    row_bytes: int
-
-    def take(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
-        """Copy some rows, in any order, to ``out`` of shape (len(rows), row_bytes)."""
-        every = np.lib.stride_tricks.sliding_window_view(self.data, self.row_bytes)
-        out[:] = every[self.offsets[rows]]
-
-    def copy(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
-        """Copy rising rows, most of which follow each other, to ``out``."""
-        starts = self.offsets[rows]
-        ends = np.flatnonzero(np.diff(starts) != self.row_bytes) + 1
-        flat = out.reshape(-1)
-        for first, last in zip([0, *ends.tolist()], [*ends.tolist(), len(rows)], strict=True):
-            size, at = (last - first) * self.row_bytes, int(starts[first])
-            flat[first * self.row_bytes :][:size] = self.data[at : at + size]
 
 
 class VectorRows:
@@ -107,7 +75,7 @@ class VectorRows:
     def of(cls, encoder_id: str, ids: IdArray, vectors: VectorArray) -> VectorRows:
         """Return rows that are in memory already."""
         kind = vectors.shape[1], vectors.dtype
-        laid = _in_memory(np.ascontiguousarray(vectors))
+        laid = in_memory(np.ascontiguousarray(vectors))
         rows = ids, np.zeros(len(ids), np.int32), np.arange(len(ids))
         return cls(encoder_id, [("", laid)], rows, kind)
 
@@ -176,7 +144,7 @@ class VectorRows:
                 if not all_finite(vectors[start:stop]):
                     name = f"features/{self.encoder_id}/{self.shards[number]}"
                     raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
-            self._laid[number] = _in_memory(vectors[:0])  # what was fetched makes room
+            self._laid[number] = in_memory(vectors[:0])  # what was fetched makes room
 
         with ThreadPoolExecutor(COPIERS) as pool:
             list(pool.map(copy, range(len(self.shards))))
@@ -217,14 +185,19 @@ def open_rows(
             f"features/{encoder_id} holds vectors of several types: {kinds}. {REMEDY}"
         )
     kind = kinds.pop() if kinds else pa.list_(pa.float16(), 0)
-    ids, local = [np.empty(0, ID_DTYPE)], [np.empty(0, np.int64)]
-    for name, _, (images, plain), _ in shards:
+    local = []
+    for name, _, images, plain, _ in shards:
         if bare(name) in dead:
-            plain = plain & alive(images, dead[bare(name)])
-        ids.append(images if plain.all() else images[plain])
-        local.append(np.flatnonzero(plain))
-    shard = np.repeat(np.arange(len(shards), dtype=np.int32), [len(each) for each in local[1:]])
-    rows = np.concatenate(ids), shard, np.concatenate(local)
+            here = alive(images.all_as(ID_DTYPE), dead[bare(name)])
+            plain = here if plain is None else plain & here
+        local.append(np.arange(len(images.offsets)) if plain is None else np.flatnonzero(plain))
+    sizes = [len(each) for each in local]
+    ids = np.empty(sum(sizes), ID_DTYPE)
+    ends = np.cumsum(sizes, dtype=np.int64)
+    for (_, _, images, *_), kept, end in zip(shards, local, ends.tolist(), strict=True):
+        images.copy(kept, ids[end - len(kept) : end].view(np.uint8).reshape(-1, ID_BYTES))
+    shard = np.repeat(np.arange(len(shards), dtype=np.int32), sizes)
+    rows = ids, shard, np.concatenate([np.empty(0, np.int64), *local])
     first = first_rows(rows[0])
     if len(first) < len(shard):  # two writers at work at once may both have stored an image
         rows = rows[0][first], rows[1][first], rows[2][first]
@@ -233,8 +206,11 @@ def open_rows(
     return VectorRows(encoder_id, laid, rows, (kind.list_size, dtype))
 
 
-def _open(files: Files, name: str) -> tuple[str, Laid, tuple[IdArray, Mask], Any] | None:
-    """Open a shard; None where it holds augmented views only."""
+def _open(files: Files, name: str) -> tuple[str, Laid, Laid, Mask | None, Any] | None:
+    """Open a shard: its vectors, its images, and which rows are plain ones, or None for all.
+
+    None where it holds augmented views only.
+    """
     file: list[pa.NativeFile] = []
 
     def opened() -> pa.NativeFile:
@@ -246,47 +222,22 @@ def _open(files: Files, name: str) -> tuple[str, Laid, tuple[IdArray, Mask], Any
         return None
     file[0].seek(0)
     data, kind = np.frombuffer(file[0].read_buffer(), np.uint8), shard.schema_arrow.field(2).type
-    images = _images(name, shard, data)
-    laid = _laid(data, shard.metadata, 2, kind.list_size, kind.value_type.bit_width // 8)
+    images, plain = _images(name, shard, data)
+    laid = laid_out(data, shard.metadata, 2, kind.list_size, kind.value_type.bit_width // 8)
     if laid is None:  # another writer's: Arrow makes of it what it can
-        laid = _in_memory(flat_vectors(read_shard(name, shard, None, COLUMNS[2:])))
-    if len(laid.offsets) != len(images[0]):
+        laid = in_memory(flat_vectors(read_shard(name, shard, None, COLUMNS[2:])))
+    if len(laid.offsets) != len(images.offsets):
         raise StoreCorrupt(f"shard {name} has not a vector for each of its rows. {REMEDY}")
-    return name, laid, images, kind
+    return name, laid, images, plain, kind
 
 
-def _images(name: str, shard: pq.ParquetFile, data: npt.NDArray[np.uint8]) -> tuple[IdArray, Mask]:
-    """Return the image of each row, and whether it is the plain one."""
-    laid = _laid(data, shard.metadata, 0, 1, ID_BYTES) if is_plain(shard) else None
-    if laid is None:
-        table = read_shard(name, shard, None, COLUMNS[:2])
-        return ids_from_arrow(table["image_id"]), table["view"].to_numpy() == 0
-    ids = np.empty(len(laid.offsets), ID_DTYPE)
-    laid.copy(np.arange(len(ids)), ids.view(np.uint8).reshape(-1, ID_BYTES))
-    return ids, np.ones(len(ids), np.bool_)
-
-
-def _laid(
-    data: npt.NDArray[np.uint8], footer: Any, column: int, length: int, width: int
-) -> Laid | None:
-    """Find a column's rows, each of so many values, in a file; None where they are not plain."""
-    starts, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for group in map(footer.row_group, range(footer.num_row_groups)):
-        found = page_values(data.data, group.column(column), width)
-        if found is None or group.column(column).num_values != group.num_rows * length:
-            return None
-        starts.append(found[0])
-        counts.append(found[1])
-    start, count = np.concatenate(starts), np.concatenate(counts)
-    if (count % length).any():  # a row begins in one page and ends in another
-        return None
-    size, rows = length * width, count // length
-    before = np.cumsum(rows) - rows
-    offsets = np.repeat(start - before * size, rows)
-    offsets += np.arange(len(offsets)) * size
-    return Laid(data, offsets, size)
-
-
-def _in_memory(vectors: VectorArray) -> Laid:
-    size = vectors.shape[1] * vectors.itemsize
-    return Laid(vectors.reshape(-1).view(np.uint8), np.arange(len(vectors)) * size, size)
+def _images(
+    name: str, shard: pq.ParquetFile, data: npt.NDArray[np.uint8]
+) -> tuple[Laid, Mask | None]:
+    """Return the image of each row, and which rows are plain ones; None for all."""
+    laid = laid_out(data, shard.metadata, 0, 1, ID_BYTES) if is_plain(shard) else None
+    if laid is not None:
+        return laid, None
+    table = read_shard(name, shard, None, COLUMNS[:2])
+    ids = ids_from_arrow(table["image_id"]).view(np.uint8).reshape(-1, ID_BYTES)
+    return in_memory(ids), table["view"].to_numpy() == 0

@@ -22,6 +22,7 @@ from icehouse.store._files import Files
 from icehouse.store._ids import ID_TYPE, IdArray, ids_to_arrow
 
 ROW_GROUP_ROWS = 16_384
+PAGE_BYTES = 2**30  # one page a row group: each has a header that a reader has to look at
 DTYPES = {"float16": np.float16, "float32": np.float32}
 COLUMNS = ["image_id", "view", "vector"]
 NAME_DIGITS = 24
@@ -94,6 +95,7 @@ def shard_bytes(
         pa.Table.from_arrays(columns, schema=schema),
         sink,
         row_group_size=ROW_GROUP_ROWS,
+        data_page_size=PAGE_BYTES,
         use_dictionary=False,
         write_statistics=["image_id", "view"],
         compression="none",

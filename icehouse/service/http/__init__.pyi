@@ -4,6 +4,7 @@ from ._door import add_pages, new_app
 from ._explaining import Explanations, add_explanations
 from ._knowing import add_knowledge
 from ._limits import MIB, Limits, Terms
+from ._mapping import add_map
 from ._models import (
     EmbedOut,
     ErrorOut,
@@ -37,6 +38,7 @@ __all__ = [
     "Terms",
     "add_explanations",
     "add_knowledge",
+    "add_map",
     "add_pages",
     "add_pictures",
     "add_predictions",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Annotated, Any
@@ -81,17 +81,17 @@ def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": ErrorOut} for code in (400, 401, 403, 422, 429, 503, *codes)}
 
 
-def add_pages(app: FastAPI, **addresses: str) -> None:
-    """Serve pages, each by an address (``review="/"``), and the files that they are made of."""
-    pages = resources.files("icehouse.service") / "pages"
-    files = {file.name: file.read_bytes() for file in pages.iterdir()}
+def add_pages(app: FastAPI, pages: Mapping[str, str]) -> None:
+    """Serve pages by their addresses (``{"/": "review"}``), and the files that they are made of."""
+    folder = resources.files("icehouse.service") / "pages"
+    files = {file.name: file.read_bytes() for file in folder.iterdir()}
 
     def add(address: str, content: bytes) -> None:
         @app.get(address, include_in_schema=False)
         async def page() -> Response:
             return Response(content, media_type=TYPES["html"])
 
-    for name, address in addresses.items():
+    for address, name in pages.items():
         add(address, files[f"{name}.html"])
 
     @app.get("/static/{name}", include_in_schema=False)

@@ -38,7 +38,7 @@ SAFE = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 READING = ("GET", "HEAD", "OPTIONS")
-OPEN = ("/", "/review", "/healthz")
+OPEN = ("/", "/review", "/map", "/healthz")
 """What needs no token: pages without anything of the store, and whether the process lives."""
 OPEN_BELOW = "/static/"
 

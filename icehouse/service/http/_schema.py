@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field
 
 from icehouse.errors import UsageError
@@ -31,6 +33,26 @@ class AnswersIn(BaseModel):
     """Answers that are recorded together."""
 
     answers: list[AnswerIn] = Field(min_length=1, max_length=1000)
+
+
+class ManyIn(BaseModel):
+    """Images, each once; hexadecimal."""
+
+    image_ids: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
+        min_length=1, max_length=100_000
+    )
+
+    def images(self) -> list[bytes]:
+        """Return their identities."""
+        return [bytes.fromhex(text) for text in dict.fromkeys(self.image_ids)]
+
+
+class ChosenIn(ManyIn):
+    """Images that are answered next."""
+
+    image_ids: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
+        min_length=1, max_length=1000
+    )
 
 
 class UndoIn(BaseModel):

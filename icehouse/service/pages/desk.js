@@ -7,8 +7,10 @@ const KEPT = [401, 403, 408, 429]; // what may be let in later is no reason to l
 export class Refused extends Error {}
 
 export class Desk {
-  constructor(changed) {
+  // changed(waiting, tries) is told what is not saved yet; each page keeps that under its own name.
+  constructor(changed, page = "outbox") {
     this.changed = changed;
+    this.page = page;
     const given = new URLSearchParams(location.search).get("token");
     if (given) {
       sessionStorage.setItem("icehouse-token", given);
@@ -36,7 +38,11 @@ export class Desk {
     if (form) delete options.headers["Content-Type"];
     if (body !== undefined) Object.assign(options, { method: "POST", body: file || form ? body : JSON.stringify(body) });
     const response = await fetch(path, options);
-    if (response.ok) return response.headers.get("Content-Type").startsWith("image/") ? response.blob() : response.json();
+    if (response.ok) {
+      const type = response.headers.get("Content-Type");
+      if (type.startsWith("image/")) return response.blob();
+      return type === "application/octet-stream" ? response.arrayBuffer() : response.json();
+    }
     const said = await response.json().catch(() => ({}));
     const words = typeof said.detail === "string" ? said.detail : `the server answers ${response.status}`;
     if (response.status >= 500 || KEPT.includes(response.status))
@@ -46,7 +52,7 @@ export class Desk {
 
   async open() {
     this.about = await this.call("v1/review");
-    this.key = `icehouse-outbox-${this.about.task}-${this.about.queue}`;
+    this.key = `icehouse-${this.page}-${this.about.task}-${this.about.queue}`;
     this.outbox = JSON.parse(localStorage.getItem(this.key) || "[]");
     return this.about;
   }

@@ -25,6 +25,7 @@ LAYOUT = re.compile(
     | zero-shot/[^/]+/[^/]+/(answers|differences)\.csv
     | kept/[^/]+/[0-9a-f]{64}\.[a-z0-9]+
     | indexes/[^/]+/(index\.json|[0-9a-f]{24}\.(faiss|parquet))
+    | maps/[^/]+/[^/]+\.parquet
     | reports/.+
     """,
     re.VERBOSE,

@@ -21,6 +21,7 @@ from icehouse.store.care._check_indexes import check_indexes
 from icehouse.store.care._check_labels import check_labels
 from icehouse.store.care._check_layout import check_layout, check_manifest
 from icehouse.store.care._check_links import check_links
+from icehouse.store.care._check_maps import check_maps
 from icehouse.store.care._check_runs import check_runs
 from icehouse.store.care._compact import plan_features
 from icehouse.store.care._findings import SEVERITIES, Finding, count, found
@@ -101,6 +102,7 @@ def examine(store: Store, limit: tuple[int, int]) -> Examination:
     seen.findings += check_heads(files, set(store.encoder_ids()))
     seen.findings += check_runs(files)
     seen.findings += check_indexes(files, vectors)
+    seen.findings += check_maps(files)
     seen.findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return seen
 

@@ -49,6 +49,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "index": (WARNING, f"search is exact without it; --repair removes it; {_INDEX}", True),
     "index-leftover": (INFORMATION, f"nothing reads it; {_REPAIR} removes it", True),
     "index-of-forgotten": (INFORMATION, f"{_REPAIR} removes the index; {_INDEX}", True),
+    "map": (WARNING, "nothing else needs it; --repair removes it; then: icehouse map", True),
     "leftover": (WARNING, _REPAIR, True),
     "foreign-file": (WARNING, "nothing reads it: move it out of the store", False),
     "lost-and-found": (INFORMATION, "nothing reads it: look at it, then remove it", False),

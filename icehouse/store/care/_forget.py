@@ -29,6 +29,7 @@ from icehouse.store._ids import (
 )
 from icehouse.store._joint_features import parts_of
 from icehouse.store._kept import KEPT
+from icehouse.store._map_files import MapFiles
 from icehouse.store._queues import Queues
 from icehouse.store._shard import COLUMNS, bare, open_shard, read_shard
 from icehouse.store._store import Store
@@ -41,6 +42,7 @@ MIN_DIGITS = 4
 PART = re.compile(r"(#-?\d+(,-?\d+){3})?")  # what the key of a part has after that of its picture
 SHOWN = re.compile(r'"image_id": "([0-9a-f]{64})"')
 LISTS = ("flags", "label-issues")  # each a JSON lines file, and others of its name
+LISTED = ("duplicates", "outliers", "typical", "gaps")  # so are these, among the reports
 IDENTITY = re.compile(rb"[0-9a-f]{64}")
 MEMORY = "knn"  # the head whose weights are the vectors that it was fitted on
 
@@ -59,8 +61,9 @@ class Oblivion:
         How many go, by encoder_id.
     removed : tuple of str
         Files that show images or hold vectors: those that the store keeps itself, flags, label
-        issues, duplicates, pages, answers of zero-shot, out-of-fold probabilities and kNN heads
-        that may know them, and ``lost+found/``. They are removed at once.
+        issues, duplicates, what curation found, pages, answers of zero-shot, out-of-fold
+        probabilities and kNN heads that may know them, and ``lost+found/``. They are removed at
+        once.
     heads : tuple of str
         Other heads that may have been fitted on them, as ``task/name``. They stay.
     """
@@ -132,6 +135,8 @@ def forget(store: Store, plan: Oblivion) -> None:
     for dataset, rows in by_dataset.items():
         store.catalog.append(dataset, rows)
     store.files.remove(*plan.removed)
+    for encoder in store.files.folders("maps"):
+        MapFiles(store.files, encoder).leave_out(ids)
     if store.has_labels:
         Queues(store.labels).withdraw([i.tobytes() for i in ids])
 
@@ -230,8 +235,9 @@ def _traces(store: Store, ids: IdArray, encoders: set[str]) -> tuple[list[str], 
 
 def _shows(store: Store, name: str, images: AbstractSet[str]) -> bool:
     """Whether a file outside of heads is, or may be, one that shows images."""
-    if name.startswith("reports/") and bare(name).startswith("duplicates."):
-        listed = f"{name.rpartition('/')[0]}/duplicates.jsonl"  # the others lack whole identities
+    what = bare(name).partition(".")[0]
+    if name.startswith("reports/") and what in LISTED and not name.endswith(".html"):
+        listed = f"{name.rpartition('/')[0]}/{what}.jsonl"  # the others lack whole identities
         known = store.files.read(listed) if store.files.exists(listed) else b""
         return not known or not images.isdisjoint(i.decode() for i in IDENTITY.findall(known))
     if name.startswith("zero-shot/") or (name.startswith("reports/") and name.endswith(".html")):

@@ -185,5 +185,6 @@ HANDLERS: dict[str, Callable[[Store, str], str]] = {
     "run": _put_aside,
     "index": _drop_index,
     "index-leftover": _remove,
+    "map": _remove,
     "index-of-forgotten": _drop_index,
 }

@@ -1,0 +1,6 @@
+"""Curation: what a dataset holds that is odd, what is typical of it, and what it lacks."""
+
+import lazy_loader
+
+# The surface is in __init__.pyi; what is not asked for is not loaded.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
