@@ -6,7 +6,7 @@ BIN := .venv/bin
 EXTRA := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 READY := .venv/ready-$(EXTRA)
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check audit bench clean
 
 demo: $(READY)
 	$(BIN)/icehouse demo
@@ -20,6 +20,13 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive icehouse
+	$(BIN)/python tools/check_wheel.py
+
+# Asks a service about every pinned package; docs/security.md says why check does not call it.
+audit:
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/pip install --quiet pip-audit==2.10.1
+	.venv/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 bench: $(READY)
 	for claim in benchmarks/[a-z]*.py; do echo "== $$claim"; $(BIN)/python $$claim || exit 1; done

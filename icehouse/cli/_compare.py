@@ -40,7 +40,12 @@ def compare(
         int | None,
         typer.Option(min=1, help="Splits and fits. Default: 1, with --label-counts 5."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Number of the first split; the same number draws the same images again."
+        ),
+    ] = 0,
     balance: Annotated[
         str,
         typer.Option(

@@ -33,7 +33,12 @@ def explain(
     check: Annotated[
         bool, typer.Option("--check", help="Compare with maps of heads with shuffled weights.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn by lot.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="What is drawn by lot goes by this number; the same draws the same again."
+        ),
+    ] = 0,
     dataset: Annotated[
         str | None, typer.Option(help="Explain images of this dataset instead, on a sheet.")
     ] = None,

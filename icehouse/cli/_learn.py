@@ -45,7 +45,12 @@ def fit_head(
         bool, typer.Option("--group-duplicates", help="Copies of a picture stay on one side.")
     ] = False,
     folds: Annotated[int, typer.Option(min=0, help="Also measure out-of-fold, e.g. by 5.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split and of the head.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Split and fit are drawn by this number; the same gives the same head."
+        ),
+    ] = 0,
     calibrate: Annotated[
         str, typer.Option(help="temperature, vector, isotonic or none.")
     ] = "temperature",

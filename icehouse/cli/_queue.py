@@ -33,7 +33,12 @@ def queue(
     again: Annotated[
         bool, typer.Option("--again", help="Ask also about images that only the source labelled.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="What is drawn by lot goes by this number; the same draws the same again."
+        ),
+    ] = 0,
     all_queues: Annotated[bool, typer.Option("--list", help="List the queues instead.")] = False,
     labels: LabelsUrl = None,
     json_lines: Json = False,

@@ -35,18 +35,22 @@ def review(
     labels: LabelsUrl = None,
 ) -> None:
     """Open the page on which people look at a queue and label."""
-    from icehouse.review import QueueOptions
-    from icehouse.service import Desk, DeskOptions, People, choose_queue, listen, make_app, serve
+    from icehouse import review as room
+    from icehouse import service
     from icehouse.store import Store
 
-    opened = Store.open(store, labels)
-    known = People.of(person or [], people)
-    with listen(host, port, known) as listener:
-        chosen = choose_queue(opened, number, QueueOptions(task=task, head=head, batch=batch))
-        page = make_app(Desk(opened, chosen.id, DeskOptions(refit_every)), known)
+    # What is wrong is said before torch is loaded, which takes seconds: names of a room are
+    # loaded when they are asked for.
+    known = service.People.of(person or [], people)
+    with service.listen(host, port, known) as listener:
+        opened = Store.open(store, labels)
+        options = room.QueueOptions(task=task, head=head, batch=batch)
+        chosen = service.choose_queue(opened, number, options)
+        desk = service.Desk(opened, chosen.id, service.DeskOptions(refit_every))
+        page = service.make_app(desk, known)
         address = f"http://{host}:{listener.getsockname()[1]}/"
         echo(f"queue {chosen.id} of task {chosen.task}: {address}")
         if not known.anybody:
             echo(f"each person opens it by their own token: {address}?token=TOKEN")
         echo("Ctrl-C ends it; labels are saved as they are given")
-        serve(page, listener)
+        service.serve(page, listener)

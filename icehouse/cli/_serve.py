@@ -46,17 +46,24 @@ def serve(
     max_waiting: Annotated[int | None, typer.Option(help="Images in the queue.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds of a request.")] = None,
     rate: Annotated[float | None, typer.Option(help="Requests/s of an address; 0: any.")] = None,
-    window_ms: Annotated[float | None, typer.Option(help="A batch waits so long.")] = None,
+    window_ms: Annotated[
+        float | None,
+        typer.Option(
+            help="Milliseconds for which a batch that is not full waits for more. Default: 4."
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="All of these, as TOML.")
     ] = None,
     labels: LabelsUrl = None,
 ) -> None:
     """Answer about images over HTTP, until Ctrl-C."""
-    from icehouse.service import ServeSettings, Wire, listen, of_settings
-    from icehouse.service import serve as run
+    from icehouse import service
+    from icehouse.store import Store
 
-    settings = ServeSettings.of(
+    # What is wrong is said before torch is loaded, which takes seconds: names of a room are
+    # loaded when they are asked for.
+    settings = service.ServeSettings.of(
         config,
         store=store,
         labels=labels,
@@ -82,13 +89,14 @@ def serve(
     )
     known = settings.who()
     grace = int(settings.timeout) + 1
-    wire = Wire(settings.tls_cert, settings.tls_key, settings.trust_proxy, grace)
-    with listen(settings.host, settings.port, known) as listener:
-        service = of_settings(settings, known)
+    wire = service.Wire(settings.tls_cert, settings.tls_key, settings.trust_proxy, grace)
+    with service.listen(settings.host, settings.port, known) as listener:
+        opened = Store.open(settings.store, settings.labels)
+        served = service.of_settings(settings, known, opened)
         scheme = "https" if settings.tls_cert else "http"
         address = f"{scheme}://{settings.host}:{listener.getsockname()[1]}/"
         echo(f"serving {settings.store} at {address}")
         if not known.anybody:
             echo(f"the page is opened by a token: {address}?token=TOKEN")
         echo("Ctrl-C ends it, after what was accepted is answered")
-        run(service, listener, wire)
+        service.serve(served, listener, wire)

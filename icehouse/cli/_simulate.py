@@ -25,7 +25,12 @@ def simulate(
         str, typer.Option(metavar="A,B", help="Of mlp, logistic, forest, xgboost and knn.")
     ] = "logistic",
     seeds: Annotated[int, typer.Option(min=1, help="Replays of each strategy.")] = 10,
-    seed: Annotated[int, typer.Option(help="The first of their seeds.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Number of the first replay; the same number draws the same images again."
+        ),
+    ] = 0,
     start: Annotated[int, typer.Option(min=2, help="Labels at the beginning, at random.")] = 20,
     batch: Annotated[
         int | None,

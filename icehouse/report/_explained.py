@@ -20,7 +20,7 @@ ALONE, AMONG = 384, 224  # pixels of a picture's longer side
 MARGIN, LINE, BAR = 16, 20, 14
 SCALE = 96  # width of the bar with its numbers
 STRENGTH = 0.8  # of the colour at the largest value; the picture has to shine through
-PALE = 0.45  # how much of the picture below is white
+PALE, UNSEEN = 0.45, 0.85  # how much of the picture below is white; where the encoder sees nothing
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -63,9 +63,9 @@ def _panel(explained: Explained, side: int) -> Image.Image:
     low, high = _range(explained.map)
     pictures = [("original", Image.fromarray(explained.original))]
     if explained.without_colour is not None:
-        grey = Image.fromarray(explained.without_colour)
+        grey = _without_colour(explained, explained.without_colour)
         pictures.append((f"without colour: {said.hidden:.2f}", grey))
-    pictures.append((said.method, _overlay(_part(explained), explained.map, low, high)))
+    pictures.append((said.method, _overlay(explained, low, high)))
     width = len(pictures) * (side + MARGIN) + MARGIN + SCALE
     panel = Image.new("RGB", (width, side + 5 * LINE + 2 * MARGIN), PAPER)
     pen = ImageDraw.Draw(panel)
@@ -104,17 +104,6 @@ def _lines(said: Explanation) -> list[str]:
     return lines
 
 
-def _part(explained: Explained) -> Image.Image:
-    """Return the part of the original that the map lies over, as large as it is there."""
-    image = Image.fromarray(explained.original)
-    top, left, bottom, right = explained.box
-    edges = (left * image.width, top * image.height, right * image.width, bottom * image.height)
-    x0, y0, x1, y1 = (round(edge) for edge in edges)
-    part = Image.new("RGB", (max(1, x1 - x0), max(1, y1 - y0)), EMPTY)
-    part.paste(image, (-x0, -y0))
-    return part
-
-
 def _range(values: npt.NDArray[Any]) -> tuple[float, float]:
     """Return the magnitudes that have no colour and all of it.
 
@@ -126,14 +115,48 @@ def _range(values: npt.NDArray[Any]) -> tuple[float, float]:
     return float(sizes.min()) if one_sign else 0.0, float(sizes.max())
 
 
-def _overlay(below: Image.Image, values: npt.NDArray[Any], low: float, high: float) -> Image.Image:
-    height, width = values.shape
-    grow = max(1.0, ALONE / max(height, width))
-    size = round(width * grow), round(height * grow)
-    fine = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-    grey = np.asarray(below.convert("L").resize(size, Image.Resampling.LANCZOS), np.float32)
-    pale = 255 * PALE + (1 - PALE) * grey
-    return Image.fromarray(_coloured(pale, np.asarray(fine), low, high))
+def _overlay(explained: Explained, low: float, high: float) -> Image.Image:
+    """Lay the map over the original, there where it lies."""
+    below, box = _shown(explained)
+    size = max(1, box[2] - box[0]), max(1, box[3] - box[1])
+    fine = Image.fromarray(explained.map.astype(np.float32))
+    values = Image.new("F", below.size)
+    values.paste(fine.resize(size, Image.Resampling.BILINEAR), box[:2])
+    grey = np.asarray(below.convert("L"), np.float32)
+    return Image.fromarray(_coloured(_paled(grey, box), np.asarray(values), low, high))
+
+
+def _without_colour(explained: Explained, grey: Pixels) -> Image.Image:
+    """Lay what the encoder sees without colour over the original, there where it lies."""
+    below, box = _shown(explained)
+    size = max(1, box[2] - box[0]), max(1, box[3] - box[1])
+    around = _paled(np.asarray(below.convert("L"), np.float32), box)
+    picture = Image.fromarray(np.round(around).astype(np.uint8)).convert("RGB")
+    picture.paste(Image.fromarray(grey).resize(size, Image.Resampling.BICUBIC), box[:2])
+    return picture
+
+
+def _shown(explained: Explained) -> tuple[Image.Image, tuple[int, int, int, int]]:
+    """Return the original, no smaller than it is drawn, and which pixels of it are seen.
+
+    They are left, top, right and bottom, and may lie outside of it.
+    """
+    image = Image.fromarray(explained.original)
+    grow = max(1.0, ALONE / max(image.size))
+    size = max(1, round(image.width * grow)), max(1, round(image.height * grow))
+    top, left, bottom, right = explained.box
+    box = (left * size[0], top * size[1], right * size[0], bottom * size[1])
+    x0, y0, x1, y1 = map(round, box)
+    return image.resize(size, Image.Resampling.LANCZOS), (x0, y0, x1, y1)
+
+
+def _paled(grey: npt.NDArray[Any], box: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
+    """Return a grey picture with much white in it, and more where nothing is seen."""
+    share = np.full(grey.shape, UNSEEN, np.float32)
+    x0, y0, x1, y1 = (max(edge, 0) for edge in box)
+    share[y0:y1, x0:x1] = PALE
+    pale: npt.NDArray[np.float32] = 255 * share + (1 - share) * grey
+    return pale
 
 
 def _coloured(below: npt.NDArray[Any], values: npt.NDArray[Any], low: float, high: float) -> Pixels:

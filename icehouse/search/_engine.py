@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 RARE = 0.1  # of the rows of an index: where fewer are allowed, it would name too few of them
+AT_HAND = 64 * 2**20  # bytes of float32: as much may stay in memory once it was compared
 LARGE_SHARE = 0.05  # of the rows: where as many are wanted, exact search is as fast
 BEHIND = 0.2  # of all rows: where an index lacks as many, it is time to extend it
 
@@ -138,7 +140,14 @@ class Engine:
         self, queries: npt.NDArray[np.floating], k: int, among: Mask | None
     ) -> tuple[Floats, Integers]:
         which = None if among is None or among.all() else np.flatnonzero(among)
-        return nearest(queries, self.rows, k, among=which)
+        return nearest(queries, self._base, k, among=which)
+
+    @cached_property
+    def _base(self) -> VectorRows | Floats:
+        """The rows as they are compared: to make float32 of float16 is half of an exact search."""
+        if 4 * self.rows.dim * len(self.rows) > AT_HAND:
+            return self.rows
+        return self.rows.block(0, len(self.rows)).astype(np.float32)
 
 
 def check_vectors(vectors: npt.NDArray[np.floating], dim: int) -> None:

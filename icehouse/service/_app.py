@@ -20,7 +20,7 @@ def make_app(desk: Desk, people: People | None = None) -> FastAPI:
     people = people or People()
     app = new_app("icehouse review", people)
     add_review(app, lambda: desk, people)
-    add_pictures(app, lambda: desk.images)
+    add_pictures(app, desk.jpeg)
     add_map(app, lambda: desk)
     add_pages(app, {"/": "review", "/review": "review", "/map": "map"})
     return app

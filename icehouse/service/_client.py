@@ -9,29 +9,20 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import ssl
-import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 
-from icehouse.errors import (
-    ServiceBusy,
-    ServiceDown,
-    ServiceError,
-    ServiceRefused,
-    ServiceTimeout,
-    UsageError,
-)
+from icehouse.errors import ServiceRefused, UsageError
+from icehouse.service._connection import RAW, Connection, refused
 from icehouse.service.http import (
     EmbedOut,
-    ErrorOut,
     FlagOut,
     KnownOut,
     PredictedOut,
@@ -45,8 +36,7 @@ Image = Path | bytes | str
 """A file, the bytes of one, or the image_id of an image of the store."""
 
 Out = TypeVar("Out", bound=BaseModel)
-RAW = "application/octet-stream"
-CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+JSON = "application/json"
 
 
 class Client:
@@ -75,21 +65,7 @@ class Client:
         tries: int = 1,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"a service is at http://HOST:PORT, got {url!r}")
-        self._path = parts.path.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._tries = tries
-        self._connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            self._connection = http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=timeout, context=context
-            )
-        else:
-            self._connection = http.client.HTTPConnection(
-                parts.hostname, parts.port, timeout=timeout
-            )
+        self._connection = Connection(url, token, timeout, tries, context)
 
     def __enter__(self) -> Client:
         return self
@@ -104,14 +80,14 @@ class Client:
     # What is asked.
 
     def predict(
-        self, *images: Image, heads: Sequence[str] = (), top: int = 5, neighbours: int = 0
+        self, *images: Image, heads: str | Sequence[str] = (), top: int = 5, neighbours: int = 0
     ) -> list[PredictedOut]:
         """Return what heads say of images, in their order.
 
         Parameters
         ----------
         *images : Path, bytes or str
-        heads : sequence of str
+        heads : str or sequence of str
             ``TASK/NAME``; none: the default of the service.
         top : int
             Classes.
@@ -124,7 +100,8 @@ class Client:
             There is no answer: busy, down, too late, refused, or nobody there. Of several images,
             what is wrong with one is said in its ``error``.
         """
-        asked = {"head": list(heads), "top": top, "neighbours": neighbours}
+        named = [heads] if isinstance(heads, str) else list(heads)
+        asked = {"head": named, "top": top, "neighbours": neighbours}
         return self._post("predict", asked, images, PredictOut).images
 
     def embed(self, *images: Image, encoder: str | None = None) -> EmbedOut:
@@ -164,13 +141,42 @@ class Client:
         body, kind = _form([image], given)
         return self._ask("POST", "/v1/flag", FlagOut, body, kind)
 
+    def explain(
+        self,
+        image: Image,
+        *,
+        head: str | None = None,
+        method: str = "occlusion",
+        shown: str | None = None,
+    ) -> bytes:
+        """Return a PNG of the parts of an image that speak for an answer, and against it.
+
+        Parameters
+        ----------
+        image : Path, bytes or str
+        head : str, optional
+            ``TASK/NAME``; by default that of the service.
+        method : str
+            See ``icehouse explain``.
+        shown : str, optional
+            The class; by default the answer.
+
+        Raises
+        ------
+        ServiceError
+            As :meth:`predict`; or the head cannot be asked so.
+        """
+        asked = {"head": head, "method": method, "class": shown}
+        body, kind = _body([image])
+        return self._connection.ask("POST", f"/v1/explain?{_query(asked)}", body, kind)
+
     def image(self, image_id: str) -> KnownOut:
         """Return what the store knows of an image."""
         return self._ask("GET", f"/v1/images/{image_id}", KnownOut)
 
     def picture(self, image_id: str, size: int = 640) -> bytes:
         """Return an image of the store as JPEG, no side longer than ``size``."""
-        return self._answer("GET", f"/v1/images/{image_id}/picture?size={size}")[1]
+        return self._connection.ask("GET", f"/v1/images/{image_id}/picture?size={size}")
 
     def tasks(self) -> TasksOut:
         """Return the tasks and their heads."""
@@ -178,65 +184,26 @@ class Client:
 
     def ready(self) -> ReadyOut:
         """Return whether the service can answer, and what is wrong where it cannot."""
-        status, data = self._once("GET", "/readyz")[:2]
-        return _read(ReadyOut, status, data) if status == 503 else _checked(ReadyOut, status, data)
+        status, data, wait = self._connection.once("GET", "/readyz")
+        if status >= 400 and status != 503:
+            raise refused(status, data, wait)
+        return _read(ReadyOut, data)
 
     # How it is asked.
 
     def _post(
         self, what: str, asked: dict[str, Any], images: Sequence[Image], out: type[Out]
     ) -> Out:
-        path = f"/v1/{what}?{_query(asked)}"
-        if all(isinstance(image, str) for image in images):
-            return self._send(what, asked, {"image_ids": list(images)}, out)
-        if len(images) == 1:
-            return self._ask("POST", path, out, _bytes(images[0]), RAW)
-        body, kind = _form(images, {})
-        return self._ask("POST", path, out, body, kind)
+        return self._ask("POST", f"/v1/{what}?{_query(asked)}", out, *_body(images))
 
     def _send(self, what: str, asked: dict[str, Any], said: Any, out: type[Out]) -> Out:
         path = f"/v1/{what}?{_query(asked)}"
-        return self._ask("POST", path, out, json.dumps(said).encode(), "application/json")
+        return self._ask("POST", path, out, json.dumps(said).encode(), JSON)
 
     def _ask(
         self, method: str, path: str, out: type[Out], body: bytes | None = None, kind: str = RAW
     ) -> Out:
-        return _checked(out, *self._answer(method, path, body, kind))
-
-    def _answer(
-        self, method: str, path: str, body: bytes | None = None, kind: str = RAW
-    ) -> tuple[int, bytes]:
-        for left in range(self._tries - 1, -1, -1):
-            status, data, wait = self._once(method, path, body, kind)
-            if status != 429 or not left:
-                break
-            time.sleep(wait)
-        if status >= 400:
-            raise _refused(status, data, wait)
-        return status, data
-
-    def _once(
-        self, method: str, path: str, body: bytes | None = None, kind: str = RAW
-    ) -> tuple[int, bytes, int]:
-        headers = {"Content-Type": kind, **self._headers} if body is not None else self._headers
-        idle = self._connection.sock is not None
-        try:
-            self._connection.request(method, self._path + path, body, headers)
-            response = self._connection.getresponse()
-            data = response.read()
-        except CLOSED as error:
-            self._connection.close()
-            if idle:  # which the service has closed since the last time
-                return self._once(method, path, body, kind)
-            raise ServiceError(f"the service has hung up: {error!r}") from error
-        except TimeoutError as error:
-            self._connection.close()
-            raise ServiceTimeout(f"the service does not answer in time: {error}") from error
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            raise ServiceError(f"the service cannot be asked: {error!r}") from error
-        wait = response.headers.get("Retry-After", "1")
-        return response.status, data, int(wait) if wait.isdigit() else 1
+        return _read(out, self._connection.ask(method, path, body, kind))
 
 
 def _query(asked: dict[str, Any]) -> str:
@@ -247,6 +214,15 @@ def _bytes(image: Image) -> bytes:
     if isinstance(image, str):
         raise UsageError("images of the store and others are not asked about in one request")
     return image if isinstance(image, bytes) else image.read_bytes()
+
+
+def _body(images: Sequence[Image]) -> tuple[bytes, str]:
+    """Return what images are sent as, and its type of content."""
+    if all(isinstance(image, str) for image in images):
+        return json.dumps({"image_ids": list(images)}).encode(), JSON
+    if len(images) == 1:
+        return _bytes(images[0]), RAW
+    return _form(images, {})
 
 
 def _form(images: Sequence[Image], said: dict[str, Any]) -> tuple[bytes, str]:
@@ -268,28 +244,8 @@ def _form(images: Sequence[Image], said: dict[str, Any]) -> tuple[bytes, str]:
     return b"".join([*parts, f"--{edge}--\r\n".encode()]), f"multipart/form-data; boundary={edge}"
 
 
-def _checked(out: type[Out], status: int, data: bytes) -> Out:
-    if status >= 400:
-        raise _refused(status, data, 1)
-    return _read(out, status, data)
-
-
-def _read(out: type[Out], status: int, data: bytes) -> Out:
+def _read(out: type[Out], data: bytes) -> Out:
     try:
         return out.model_validate_json(data)
     except ValidationError as error:
-        raise ServiceRefused(status, "NotUnderstood", f"{data[:200]!r} ({error})") from None
-
-
-def _refused(status: int, data: bytes, wait: int) -> ServiceError:
-    try:
-        said = ErrorOut.model_validate_json(data)
-    except ValidationError:
-        said = ErrorOut(error="NotUnderstood", detail=repr(data[:200]))
-    if status == 429:
-        return ServiceBusy(said.detail, wait)
-    if said.error == "ServiceTimeout":
-        return ServiceTimeout(said.detail)
-    if said.error == "ServiceDown":
-        return ServiceDown(said.detail)
-    return ServiceRefused(status, said.error, said.detail)
+        raise ServiceRefused(200, "NotUnderstood", f"{data[:200]!r} ({error})") from None

@@ -97,7 +97,7 @@ def make_service(
     add_predictions(app, service, Flags(service, desks.present), terms or Terms())
     add_explanations(app, service, explanations, terms or Terms())
     add_knowledge(app, service)
-    add_pictures(app, lambda: service.library.images)
+    add_pictures(app, service.library.jpeg)
     add_review(app, desks, people)
     add_map(app, desks)
     add_pages(app, {"/": "predict", "/review": "review", "/map": "map"})
@@ -110,8 +110,8 @@ def open_service() -> FastAPI:
     return of_settings(settings, settings.who())
 
 
-def of_settings(settings: ServeSettings, people: People) -> FastAPI:
-    """Return the application that settings describe."""
-    store = Store.open(settings.store, settings.labels)
+def of_settings(settings: ServeSettings, people: People, store: Store | None = None) -> FastAPI:
+    """Return the application that settings describe, of a store that may be open already."""
+    store = store or Store.open(settings.store, settings.labels)
     service = Service(store, settings.service())
     return make_service(service, people, settings.limits(), settings.terms(), settings.queue)

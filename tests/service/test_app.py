@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from PIL import Image
 from starlette import testclient
 
 from icehouse.service import Desk, DeskOptions, People, make_app
-from icehouse.store import Store
+from icehouse.service.inference import Images
+from icehouse.store import Store, forget, plan_forget
 
 
 class TestClient(testclient.TestClient):
@@ -109,6 +111,21 @@ def test_the_page_and_its_parts_are_served_from_here_alone(client: TestClient) -
     assert client.get("/healthz").json() == {"status": "alive"}
 
 
+def test_every_route_is_documented_for_pages_of_others(client: TestClient) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "review.md").read_text(encoding="utf-8")
+    section = text.partition("## A page of your own")[2]
+    described = client.get("/v1/openapi.json").json()
+    for path, methods in described["paths"].items():
+        if path.startswith(("/v1/review", "/v1/images")):
+            for method in methods:
+                assert f"`{method.upper()} {path.replace('{image_id}', 'ID')}" in section
+    [example] = re.findall(r"```json\n(.*?)```", section, flags=re.DOTALL)
+    fields = described["components"]["schemas"]["AnswerIn"]["properties"]
+    assert set(json.loads(example)) == set(fields)
+    shown = give(client, 1)[0]
+    assert all(f"`{name}`" in section for name in shown)
+
+
 # What is done.
 
 
@@ -195,6 +212,39 @@ def test_of_answers_of_which_one_cannot_be_none_is_recorded(
     assert said.status_code == status
     assert words in str(said.json()["detail"])
     assert reviewed.labels.events(TASK) == before
+
+
+def test_what_is_forgotten_is_shown_no_more(reviewed: Store) -> None:
+    desk = Desk(reviewed, 1, DeskOptions(refit_every=0), Images(reviewed, every=0))
+    client = TestClient(make_app(desk), headers={"X-Reviewer": "ann"})
+    first, second, *others = give(client, 40)
+    near = {each["image_id"] for some in second["near"].values() for each in some}
+    gone = next(item for item in others if item["image_id"] in near)
+    picture = f"/v1/images/{gone['image_id']}/picture?size=160"
+    assert client.get(picture).status_code == 200
+    forget(reviewed, plan_forget(reviewed, [gone["image_id"]]))
+    assert client.get(picture).status_code == 404
+    said = answer(client, says(gone, "a", "disc"))
+    assert (said.status_code, said.json()["error"]) == (404, "LookupFailed")
+    assert "it may have been forgotten" in said.json()["detail"]
+    items = give(client, 40)
+    assert len(items) == 39
+    assert gone["image_id"] not in json.dumps(items)
+    assert items[0]["image_id"] == first["image_id"]
+
+
+def test_the_taking_back_of_an_answer_to_what_is_forgotten_leaves_the_queue_done(
+    reviewed: Store,
+) -> None:
+    desk = Desk(reviewed, 1, DeskOptions(refit_every=0), Images(reviewed, every=0))
+    client = TestClient(make_app(desk), headers={"X-Reviewer": "ann"})
+    for number, item in enumerate(give(client, 40)):
+        answer(client, says(item, f"t{number}", "disc"))
+    forget(reviewed, plan_forget(reviewed, [item["image_id"]]))
+    said = client.post("/v1/review/undo", json={"token": "u"}).json()
+    assert said == {"image_id": item["image_id"]}
+    assert give(client) == []
+    assert desk.queues.counts(1) == (39, 0, 0)
 
 
 # Who may do it.

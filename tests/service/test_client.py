@@ -17,6 +17,9 @@ from icehouse.errors import (
     ServiceTimeout,
     UsageError,
 )
+from icehouse.explain import Explainer, ExplainOptions
+from icehouse.heads import load_head
+from icehouse.report import explain_picture
 from icehouse.service import Client, Limits, People, Service, Terms, make_service
 from icehouse.store import image_id
 
@@ -38,6 +41,7 @@ def test_it_asks_all_that_can_be_asked(client: Client, pictures: Path, disc: byt
             assert (one.image_id, answer.top[0].label) == (name, "disc")
             assert len(answer.neighbours or ()) == 2
         many = client.predict(file, b"no picture", heads=["shapes/logistic"])
+        assert many[0] == client.predict(file, b"no picture", heads="shapes/logistic")[0]
         assert [image.name for image in many] == ["03.png", "image"]
         assert many[1].error is not None
         assert many[1].error.error == "ImageError"
@@ -49,6 +53,19 @@ def test_it_asks_all_that_can_be_asked(client: Client, pictures: Path, disc: byt
         assert client.picture(name, 160).startswith(b"\xff\xd8")
         assert client.tasks().default == "shapes/logistic"
         assert client.ready().status == "ready"
+
+
+def test_it_asks_why(client: Client, lasting: Service, pictures: Path, disc: bytes) -> None:
+    explainer = Explainer(lasting.store, load_head(lasting.store, "shapes", "logistic"))
+    options = ExplainOptions(method="black-and-white", shown="stripes", scores=False)
+    expected = explain_picture(explainer, disc, "", options)[1]
+    for image in (pictures / "disc" / "03.png", disc, image_id(disc).hex()):
+        asked = {"head": "shapes/logistic", "method": "black-and-white", "shown": "stripes"}
+        assert client.explain(image, **asked) == expected
+    assert client.explain(disc) not in (b"", expected)
+    with pytest.raises(ServiceRefused, match="has no class 'owl'"):
+        client.explain(disc, shown="owl")
+    client.close()
 
 
 def test_it_flags(own: Service, inside: Any, disc: bytes, tmp_path: Path) -> None:
@@ -104,7 +121,7 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again(
     client: Client, disc: bytes
 ) -> None:
     first = client.predict(disc)
-    client._connection.sock.shutdown(socket.SHUT_RDWR)
+    client._connection._http.sock.shutdown(socket.SHUT_RDWR)
     assert client.predict(disc) == first
     client.close()
 

@@ -139,10 +139,13 @@ def test_what_is_kept_is_sound_and_is_embedded_and_forgotten_as_all_else(
     folder = store.path / "kept" / "visitors"
     again = embed(store, list_source(folder), "descriptor", dataset="visitors")
     assert (again.inputs, again.encoded) == (3, 0)
+    shown = f"/v1/images/{names[0]}/picture?size=160"
+    assert client.get(shown).status_code == 200
     forget(store, plan_forget(store, [names[0]]))
     assert sorted(file.stem for file in folder.iterdir()) == sorted(names[1:])
     own.look()
     assert client.get(f"/v1/images/{names[0]}").status_code == 404
+    assert client.get(shown).status_code == 404
     assert client.get(f"/v1/images/{names[1]}").status_code == 200
 
 

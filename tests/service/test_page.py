@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import uvicorn
 
 from icehouse.service import Desk, DeskOptions, People, listen, make_app
-from icehouse.store import Queues, Store
+from icehouse.store import Place, Queues, Store, forget, plan_forget
 from icehouse.store._queue_tables import ITEMS
 
 TASK = "shapes"
@@ -127,10 +127,16 @@ class Reviewer:
         until(lambda: self.page.inner_text("#saved") == "all saved")
 
 
+def places_in_order(store: Store) -> list[Place]:
+    """Return what queue 1 asks about."""
+    places = store.places()
+    return [places[item.image_id] for item in Queues(store.labels).items(1)]
+
+
 def reviews(store: Store) -> dict[str, tuple[str, ...]]:
     """Return what people have answered, by key."""
     places = store.places()
-    given = Queues(store.labels).given(1)
+    given = [one for one in Queues(store.labels).given(1) if one.image_id in places]
     return {places[one.image_id].key: one.labels or (one.outcome,) for one in given}
 
 
@@ -154,6 +160,63 @@ def test_thirty_labels_by_keys_and_three_taken_back(
     again = ann.press_and_see("2")
     ann.saved()
     assert reviews(reviewed) == expected | {again: ("stripes",)}
+    assert ann.said == []
+
+
+def forgotten(store: Store, key: str) -> None:
+    forget(store, plan_forget(store, [key]))
+
+
+def test_what_is_forgotten_meanwhile_is_passed_over(
+    browser: Any, server: Inside, reviewed: Store
+) -> None:
+    ann = Reviewer(browser, server)
+    order = [place.key for place in places_in_order(reviewed)]
+    ann.press_and_see("1")
+    for key in order[6:8]:  # the page has them already, and their pictures
+        forgotten(reviewed, key)
+    for _ in range(5):
+        ann.press_and_see("1")
+        ann.saved()
+    assert ann.image == order[8]
+    forgotten(reviewed, order[8])  # which is looked at
+    ann.press_and_see("2")
+    until(lambda: ann.page.inner_text("#message").startswith("Not saved: "))
+    assert ann.image == order[9]
+    ann.press("u")  # of that there is nothing to take back
+    until(lambda: ann.image == order[5])
+    ann.press_and_see("2")
+    ann.saved()
+    ann.press("g")
+    until(lambda: ann.page.locator("#cells li").count() == 24)
+    ann.press("Control+a", "1")
+    until(lambda: ann.page.locator("#cells li").count() == 40 - 6 - 3 - 24)
+    ann.press("Control+a", "1")
+    ann.saved()
+    ann.press("g")
+    until(lambda: ann.page.is_visible("#end"))
+    assert reviews(reviewed) == {
+        key: ("stripes",) if key == order[5] else ("disc",)
+        for key in order
+        if key not in order[6:9]
+    }
+    assert all("status of 404" in line for line in ann.said)
+
+
+def test_an_answer_to_what_is_forgotten_is_not_taken_back_for_ever(
+    browser: Any, server: Inside, reviewed: Store
+) -> None:
+    ann = Reviewer(browser, server)
+    first = ann.press_and_see("1")
+    ann.saved()
+    second = ann.image
+    forgotten(reviewed, first)
+    time.sleep(1)  # so long it may not be noticed
+    ann.press("u")
+    ann.saved()
+    until(lambda: ann.image == second)
+    images, lack, _ = Queues(reviewed.labels).counts(1)
+    assert (images, lack) == (39, 39)
     assert ann.said == []
 
 

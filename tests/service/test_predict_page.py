@@ -30,6 +30,11 @@ GIVE = """([data, how]) => {
         : new DragEvent(how, { dataTransfer: files, bubbles: true, cancelable: true });
     document.getElementById("drop").dispatchEvent(event);
 }"""
+# The browser's own dialog of files is no part of the page.
+ASKED = """document.getElementById("files").addEventListener("click", (event) => {
+    event.preventDefault();
+    document.title = "asked for files";
+})"""
 
 
 class Visitor:
@@ -158,10 +163,10 @@ def test_all_is_reached_by_keys(browser: Any, url: str, pictures: Path, until: U
     page = visitor.page
     until(lambda: page.inner_text("#version"))
     reached = []
-    for _ in range(4):
+    for _ in range(6):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
-    assert reached[:3] == ["head", "A", "files"]
+    assert reached[:5] == ["head", "A", "A", "help", "files"]
     visitor.choose(pictures / "disc" / "03.png")
     until(lambda: answered(visitor, 1))
     page.focus(".wrong")
@@ -170,6 +175,67 @@ def test_all_is_reached_by_keys(browser: Any, url: str, pictures: Path, until: U
     page.keyboard.press("Escape")
     assert page.locator("#flag[open]").count() == 0
     assert page.inner_text(".flagged") == ""
+
+
+def test_keys_are_listed_and_are_about_the_image_in_use(
+    browser: Any, url: str, pictures: Path, until: Until
+) -> None:
+    visitor = Visitor(browser, f"{url}/")
+    page = visitor.page
+    until(lambda: page.inner_text("#version"))
+    page.keyboard.press("?")
+    listed = page.locator("#key-list kbd").all_inner_texts()
+    assert listed == ["o", "j", "k", "e", "w", "?", "Esc"]
+    page.keyboard.press("w")  # behind the list there is no page
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    page.evaluate(ASKED)
+    page.keyboard.press("o")
+    until(lambda: page.title() == "asked for files")
+    visitor.choose(*(pictures / name / "03.png" for name in ("disc", "stripes")))
+    until(lambda: answered(visitor, 2))
+    newest, other = page.locator(".card").all()
+    page.keyboard.press("e")
+    until(lambda: newest.locator(".explanation img").is_visible())
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("j")  # there is no third
+    page.keyboard.press("w")
+    assert page.locator("#right option").all_inner_texts()[1:] == ["stripes"]
+    page.keyboard.press("Escape")
+    assert not other.locator(".explanation img").is_visible()
+    page.keyboard.press("e")
+    until(lambda: other.locator(".explanation img").is_visible())
+    page.keyboard.press("k")
+    page.keyboard.press("w")
+    assert page.locator("#right option").all_inner_texts()[1:] == ["disc"]
+    assert visitor.said == []
+
+
+def test_an_explanation_says_that_it_is_drawn_and_is_asked_for_once(
+    browser: Any, url: str, pictures: Path, until: Until
+) -> None:
+    visitor = Visitor(browser, f"{url}/")
+    page = visitor.page
+    visitor.choose(pictures / "disc" / "03.png")
+    until(lambda: answered(visitor, 1))
+    held: list[Any] = []
+    page.route("**/v1/explain*", lambda route: held.append(route))
+    page.click(".why")
+    until(lambda: page.is_visible("progress") and held)
+    assert page.is_disabled(".why")
+    assert page.inner_text(".working") == "hiding parts of it…"
+    until(lambda: page.inner_text(".seconds").endswith(" s"))
+    held[0].fulfill(status=503, json={"error": "ServiceTimeout", "detail": "it took too long"})
+    until(lambda: page.inner_text(".working") == "it took too long")
+    assert not page.is_visible("progress")
+    assert not page.is_disabled(".why")
+    assert page.inner_text(".seconds") == ""
+    assert len(held) == 1
+    page.unroute("**/v1/explain*")
+    page.click(".why")
+    until(lambda: page.is_visible(".explanation img"))
+    assert all("status of 503" in line for line in visitor.said)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

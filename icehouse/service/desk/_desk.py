@@ -116,11 +116,17 @@ class Desk:
 
         What was forgotten meanwhile is passed over.
         """
+        self.images.keep_up()
         given = self.queues.lease(self.queue.id, reviewer, count, self.options.lease_seconds)
         if any(item.image_id not in self.images for item in given):
             self.images.refresh()  # somebody has sent it meanwhile
         labels = self._labels.in_force()
         return [self._card(item, labels) for item in given if item.image_id in self.images]
+
+    def jpeg(self, image: bytes, size: int) -> bytes:
+        """Return a picture; see :meth:`Images.jpeg`."""
+        self.images.keep_up()
+        return self.images.jpeg(image, size)
 
     def state(self) -> dict[str, Any]:
         """Return where the queue stands, who has done what, and how the head has come on."""
@@ -147,9 +153,12 @@ class Desk:
             "reviewers": item.reviewers,
             "bars": self._view.bars(item.image_id),
             "said": None if event is None else _said(event),
-            "near": {name: [_near(each) for each in some] for name, some in by_class.items()},
-            "alike": [_near(each) for each in alike],
+            "near": {name: self._shown(some) for name, some in by_class.items()},
+            "alike": self._shown(alike),
         }
+
+    def _shown(self, some: Sequence[Near]) -> list[dict[str, Any]]:
+        return [_near(each) for each in some if each.image_id in self.images]
 
     # What people do.
 
@@ -163,6 +172,7 @@ class Desk:
         UsageError
             A class that the task does not have.
         """
+        self.images.keep_up()
         for one in answers:
             self.images.place(one.image_id)
         recorded = self.queues.answer(self.queue.id, reviewer, answers)
@@ -196,7 +206,11 @@ class Desk:
 
     def undo(self, reviewer: str, token: str) -> bytes | None:
         """Take back the last answer of a reviewer; see :meth:`Queues.undo`."""
-        return self.queues.undo(self.queue.id, reviewer, token)
+        self.images.keep_up()
+        image = self.queues.undo(self.queue.id, reviewer, token)
+        if image is not None and image not in self.images:
+            self.queues.withdraw([image])  # it was forgotten, and nobody could answer it again
+        return image
 
     def add_class(self, name: str) -> None:
         """Add a class to the task, or raise UsageError."""

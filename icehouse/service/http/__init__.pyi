@@ -1,10 +1,9 @@
 """What is asked and answered over HTTP: the guard before all routes, and the routes."""
 
-from ._answering import Terms
 from ._door import add_pages, new_app
 from ._explaining import Explanations, add_explanations
-from ._guard import MIB, Limits
 from ._knowing import add_knowledge
+from ._limits import MIB, Limits, Terms
 from ._mapping import add_map
 from ._models import (
     EmbedOut,

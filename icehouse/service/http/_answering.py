@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from icehouse.errors import IcehouseError, ServiceTimeout
+from icehouse.errors import IcehouseError
 from icehouse.review import Prediction
 from icehouse.service.http._errors import said_of
 from icehouse.service.http._models import (
@@ -20,39 +19,6 @@ from icehouse.service.http._models import (
     PredictedOut,
 )
 from icehouse.service.inference import Match, Seen, Served, Service, Upload
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What one request may ask.
-
-    Attributes
-    ----------
-    images : int
-        At most.
-    seconds : float
-        Until it is answered, or told that it will not be.
-    """
-
-    images: int = 64
-    seconds: float = 30.0
-
-    @asynccontextmanager
-    async def in_time(self) -> AsyncIterator[None]:
-        """Take back what was asked of encoders and heads when the time is over.
-
-        Raises
-        ------
-        ServiceTimeout
-        """
-        try:
-            async with asyncio.timeout(self.seconds):
-                yield
-        except TimeoutError:
-            raise ServiceTimeout(
-                f"there was no answer within {self.seconds:g} s; send fewer or smaller images, or "
-                "try again later"
-            ) from None
 
 
 @dataclass(frozen=True)

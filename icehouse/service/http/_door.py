@@ -13,7 +13,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
 from icehouse.service.http._errors import say_errors
-from icehouse.service.http._guard import Guard, Limits
+from icehouse.service.http._guard import Guard
+from icehouse.service.http._limits import Limits
 from icehouse.service.http._models import ErrorOut, HealthOut
 from icehouse.service.http._people import People, Person
 from icehouse.service.inference import Metrics

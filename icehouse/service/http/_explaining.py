@@ -11,9 +11,10 @@ from pydantic import Field
 
 from icehouse.errors import ServiceBusy
 from icehouse.explain import Explainer, ExplainOptions
-from icehouse.report import explain_picture, look_again
-from icehouse.service.http._answering import Terms, raise_if_alone
+from icehouse.report import explain_picture
+from icehouse.service.http._answering import raise_if_alone
 from icehouse.service.http._door import asks, refusals
+from icehouse.service.http._limits import Terms
 from icehouse.service.http._models import ImageIds, Model
 from icehouse.service.http._people import READER
 from icehouse.service.http._upload import IMAGES_BODY, read_upload, require_one
@@ -72,8 +73,7 @@ class Explanations:
         explainer = Explainer(store, served.predictor.stored, encoders)
         data, name = upload.data, upload.name or ""
         if data is None and upload.image_id is not None:
-            place = self._service.library.images.place(upload.image_id)
-            data = look_again(str(place.path) if place.path else None, place.source, place.key)
+            data = self._service.library.images.data(upload.image_id)
         return explain_picture(explainer, data or b"", name, options)[1]
 
     def close(self) -> None:

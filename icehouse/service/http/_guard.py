@@ -12,7 +12,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,12 +20,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from icehouse.service.http._errors import answer_of, refusal
+from icehouse.service.http._limits import MIB, Limits
 from icehouse.service.http._people import People, is_loopback
 from icehouse.service.http._rate import Rate
 from icehouse.service.inference import Metrics
 
 LOG = logging.getLogger(__name__)
-MIB = 2**20
 SAFE = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -42,31 +41,6 @@ READING = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/", "/review", "/map", "/healthz")
 """What needs no token: pages without anything of the store, and whether the process lives."""
 OPEN_BELOW = "/static/"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is too much.
-
-    Attributes
-    ----------
-    body : int
-        Bytes of one request.
-    memory : int
-        Bytes of all requests that are under way.
-    idle : float
-        Seconds for which a body may stall.
-    whole : float
-        Seconds within which it has to be there.
-    rate : float
-        Requests a second of each address; 0: any number. Twice as many may come at once.
-    """
-
-    body: int = 32 * MIB
-    memory: int = 1024 * MIB
-    idle: float = 10.0
-    whole: float = 60.0
-    rate: float = 0.0
 
 
 class Guard:

@@ -24,7 +24,6 @@ from icehouse.service.http._models import (
 from icehouse.service.http._people import READER
 from icehouse.service.http._schema import image_id_of
 from icehouse.service.inference import CONTENT_TYPE, Served, Service
-from icehouse.store import ids_from_bytes, positions
 
 PLACE = list(PlaceOut.model_fields)
 TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}
@@ -63,7 +62,7 @@ def add_knowledge(app: FastAPI, service: Service) -> None:
     def image(image_id: str) -> KnownOut:
         """What the store knows of an image."""
         wanted = image_id_of(image_id)
-        service.library.images.place(wanted)
+        service.library.place(wanted)
         rows = service.store.catalog.everything([*PLACE, "image_id"])
         rows = rows.filter(pc.equal(rows["image_id"], pa.scalar(wanted, rows["image_id"].type)))
         return KnownOut(
@@ -73,8 +72,7 @@ def add_knowledge(app: FastAPI, service: Service) -> None:
             encoders=[
                 encoder_id
                 for encoder_id in service.stations
-                if positions(ids_from_bytes([wanted]), service.library.features(encoder_id).ids)[0]
-                >= 0
+                if service.library.has_vector(encoder_id, wanted)
             ],
         )
 

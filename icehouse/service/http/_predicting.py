@@ -12,7 +12,6 @@ from pydantic import Field
 from icehouse.errors import UsageError
 from icehouse.service.http._answering import (
     HeadAnswer,
-    Terms,
     ask_head,
     embedded_out,
     matches_out,
@@ -20,6 +19,7 @@ from icehouse.service.http._answering import (
     raise_if_alone,
 )
 from icehouse.service.http._door import asks, refusals
+from icehouse.service.http._limits import Terms
 from icehouse.service.http._models import (
     MAX_FOUND,
     MAX_NEIGHBOURS,
@@ -150,15 +150,15 @@ def _add_search(app: FastAPI, service: Service, terms: Terms) -> None:
             if text is not None:
                 chosen = asked.encoder
                 encoder_id, vectors = await asyncio.to_thread(service.words, chosen, text)
-                skip = bytes(32)  # of no image
+                own = None
             else:
                 encoder_id = service.encoder(asked.encoder)
                 seen = await service.see([require_one(sent)], [encoder_id])
                 raise_if_alone(seen)
                 [one] = [each for each in seen if isinstance(each, Seen)]
-                vectors, skip = one.vector(encoder_id)[None].astype(np.float32), one.image_id
+                vectors, own = one.vector(encoder_id)[None].astype(np.float32), one.image_id
             [matches] = await asyncio.to_thread(
-                service.library.near, encoder_id, vectors, asked.k, [skip], asked.task
+                service.library.near, encoder_id, vectors, asked.k, [own], asked.task
             )
         return SearchOut(encoder_id=encoder_id, matches=matches_out(matches))
 

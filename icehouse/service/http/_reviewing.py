@@ -21,7 +21,6 @@ from icehouse.service.http._schema import (
     image_id_of,
     to_answer,
 )
-from icehouse.service.inference import Images
 
 KEPT = "private, max-age=31536000, immutable"  # an image_id is of one content
 REFUSED = refusals(404)
@@ -72,8 +71,8 @@ def add_review(app: FastAPI, desk: Callable[[], Desk], people: People) -> None:
         return {"begun": desk().refit_soon()}
 
 
-def add_pictures(app: FastAPI, images: Callable[[], Images]) -> None:
-    """Add the route of pictures of the store."""
+def add_pictures(app: FastAPI, jpeg: Callable[[bytes, int], bytes]) -> None:
+    """Add the route of pictures of the store, which come by image_id and size."""
 
     @app.get(
         "/v1/images/{image_id}/picture",
@@ -84,7 +83,7 @@ def add_pictures(app: FastAPI, images: Callable[[], Images]) -> None:
     def picture(image_id: str, size: int = 640) -> Response:
         image = image_id_of(image_id)
         try:
-            data = images().jpeg(image, size)
+            data = jpeg(image, size)
         except ImageError as error:
             words = f"image {image.hex()[:12]} can no longer be read: {error}"
             raise LookupFailed(words) from error

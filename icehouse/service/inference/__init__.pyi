@@ -5,9 +5,9 @@ from ._heads import Served
 from ._images import Images
 from ._library import Match
 from ._metrics import CONTENT_TYPE, Metrics
+from ._options import ServiceOptions, StationOptions
 from ._seen import Seen, Upload
-from ._service import Service, ServiceOptions
-from ._station import StationOptions
+from ._service import Service
 
 __all__ = [
     "CONTENT_TYPE",

@@ -101,7 +101,7 @@ class Flags:
                 f"{', '.join(task.classes)}. Say it in a note"
             )
         with self._lock:
-            kept = data is not None and seen.image_id not in library.images
+            kept = data is not None and not library.has(seen.image_id)
             if kept:
                 assert data is not None
                 assert seen.info is not None

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from icehouse.errors import LookupFailed
+from icehouse.errors import LookupFailed, StoreCorrupt
+from icehouse.search import Engine
 from icehouse.service.inference._images import Images
 from icehouse.store import (
-    FeatureMatrix,
+    IndexFiles,
     LabelEvent,
     LabelState,
     Place,
     Store,
     ids_from_bytes,
-    nearest,
-    positions,
+    parts_of,
 )
+
+AGAIN = 0.5  # seconds after a look for what was not known, in which there is no other one
+LOG = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.floating[Any]]
 
@@ -44,42 +50,100 @@ class Match:
     similarity: float
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """The vectors of an encoder as they were at one moment.
+
+    Attributes
+    ----------
+    stamp : tuple
+        What they were read from.
+    engine : Engine or None
+        None where there are none.
+    there : array of bool, shape (n,)
+        Rows of images that stand in a dataset.
+    """
+
+    stamp: tuple[Any, ...]
+    engine: Engine | None
+    there: npt.NDArray[np.bool_]
+
+    def rows(self, images: Sequence[bytes]) -> list[int]:
+        """Return the row of each image, or -1."""
+        if self.engine is None:
+            return [-1] * len(images)
+        return self.engine.rows.find(ids_from_bytes(images)).tolist()
+
+
 class Library:
     """Vectors, places and labels, each read when it is first asked for.
+
+    Who asks for an image that is not known lets the store be looked at, as it may have come just
+    now; but not more often than every half second, whatever is asked.
 
     Parameters
     ----------
     store : Store
+    clock : callable
+        Seconds.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self.store = store
         self.images = Images(store)
-        self._lock = threading.Lock()
-        self._features: dict[str, FeatureMatrix] = {}
+        self._lock, self._looking = threading.Lock(), threading.RLock()
+        self._clock, self._looked = clock, -math.inf
+        self._opened: dict[str, _Opened] = {}
         self._labels: dict[str, LabelState] = {}
-        self._listing = self._listed(())
 
-    def features(self, encoder_id: str) -> FeatureMatrix:
-        """Return the vectors of all images that stand in a dataset."""
-        with self._lock:
-            if encoder_id not in self._features:
-                self._features[encoder_id] = self._read(encoder_id)
-            return self._features[encoder_id]
+    def has(self, image: bytes) -> bool:
+        """Whether an image stands in a dataset."""
+        if image not in self.images:
+            self._look_again()
+        return image in self.images
+
+    def place(self, image: bytes) -> Place:
+        """Return where an image is.
+
+        Raises
+        ------
+        LookupFailed
+            The store does not have it, or no more.
+        """
+        self.has(image)
+        return self.images.place(image)
+
+    def jpeg(self, image: bytes, size: int) -> bytes:
+        """Return a picture; see :meth:`Images.jpeg`."""
+        self.has(image)
+        return self.images.jpeg(image, size)
+
+    def has_vector(self, encoder_id: str, image: bytes) -> bool:
+        """Whether an encoder has a vector of an image."""
+        return self._open(encoder_id).rows([image])[0] >= 0
 
     def vectors(self, encoder_id: str, images: Sequence[bytes]) -> list[Vectors | LookupFailed]:
         """Return the vectors of images, each of shape (D,), or why there is none."""
-        features = self.features(encoder_id)
-        rows = positions(ids_from_bytes(images), features.ids)
+        found = self._vectors(encoder_id, images)
+        if any(isinstance(each, LookupFailed) for each in found):
+            self._look_again()
+            found = self._vectors(encoder_id, images)
+        return found
+
+    def _vectors(self, encoder_id: str, images: Sequence[bytes]) -> list[Vectors | LookupFailed]:
+        opened = self._open(encoder_id)
         found: list[Vectors | LookupFailed] = []
-        for image, row in zip(images, rows.tolist(), strict=True):
+        for image, row in zip(images, opened.rows(images), strict=True):
             try:
                 self.images.place(image)
             except LookupFailed as error:  # the store does not know it at all
                 found.append(error)
                 continue
-            words = f"image {image.hex()[:12]} has no vector of encoder {encoder_id}"
-            found.append(features.vectors[row] if row >= 0 else LookupFailed(words))
+            if opened.engine is None or row < 0:
+                words = f"image {image.hex()[:12]} has no vector of encoder {encoder_id}"
+                found.append(LookupFailed(words))
+            else:
+                found.append(opened.engine.rows.at(np.array([row]))[0])
         return found
 
     def labels(self, task: str) -> dict[bytes, LabelEvent]:
@@ -94,7 +158,7 @@ class Library:
         encoder_id: str,
         vectors: Vectors,
         k: int,
-        skip: Sequence[bytes],
+        skip: Sequence[bytes | None],
         task: str | None = None,
     ) -> list[list[Match]]:
         """Return the images nearest to each of some vectors, nearest first.
@@ -104,58 +168,77 @@ class Library:
         encoder_id : str
         vectors : array, shape (n, D)
         k : int
-        skip : sequence of bytes
+        skip : sequence of bytes or None
             An image_id for each that is left out: its own.
         task : str, optional
             Whose labels are shown.
         """
-        features = self.features(encoder_id)
-        itself = positions(ids_from_bytes(skip), features.ids)
-        similarity, index = nearest(vectors, features.vectors, k, skip=itself)
+        opened = self._open(encoder_id)
+        if opened.engine is None:
+            return [[] for _ in vectors]
+        among = None if opened.there.all() else opened.there
+        similarity, index = opened.engine.nearest(vectors, k + 1, among)
         labels = self.labels(task) if task else {}
         found = []
-        for scores, rows in zip(similarity, index, strict=True):
+        for own, scores, rows in zip(skip, similarity.tolist(), index, strict=True):
             matches = []
             for score, row in zip(scores, rows, strict=True):
-                image = features.ids[row].tobytes()
-                if image in self.images:
+                image = opened.engine.rows.ids[row].tobytes()
+                place = None if image == own else self.images.get(image)
+                if place is not None:
                     event = labels.get(image)
-                    said = None if event is None else event.labels
-                    matches.append(Match(self.images.place(image), said, float(score)))
-            found.append(matches)
+                    matches.append(Match(place, None if event is None else event.labels, score))
+            found.append(matches[:k])
         return found
 
-    def refresh(self) -> bool:
-        """Read again what has changed in the store; return whether anything has."""
-        with self._lock:
-            encoders = tuple(self._features)
-        listing = self._listed(encoders)
-        changed = {name for name, files in listing.items() if self._listing.get(name) != files}
-        known = set(self._listing)
-        if not changed & known:
-            self._listing = listing
-            return False
-        if "catalog" in changed:
+    # How it is kept up with the store.
+
+    def refresh(self) -> None:
+        """Read again what has changed in the store."""
+        with self._looking:
             self.images.refresh()
-        fresh = {each: self._read(each) for each in encoders}
-        with self._lock:
-            self._features.update(fresh)
-        self._listing = listing
-        return True
+            for encoder_id, opened in list(self._opened.items()):
+                if self._stamp(encoder_id) != opened.stamp:
+                    self._opened[encoder_id] = self._read(encoder_id)
 
-    def _read(self, encoder_id: str) -> FeatureMatrix:
-        features = self.store.features(encoder_id).load()
-        there = np.array([i.tobytes() in self.images for i in features.ids], dtype=np.bool_)
-        if there.all():
-            return features
-        return FeatureMatrix(encoder_id, features.ids[there], features.vectors[there])
+    def _look_again(self) -> None:
+        asked = self._clock()
+        with self._looking:
+            if asked - self._looked >= AGAIN:  # else somebody has looked since, or just before
+                self._looked = self._clock()
+                self.store.check_format()
+                self.refresh()
 
-    def _listed(self, encoders: Sequence[str]) -> dict[str, list[str]]:
-        catalog, files = self.store.catalog, self.store.files
-        found = {"catalog": [n for d in catalog.datasets() for n in catalog.shards(d)]}
-        for encoder in encoders:
-            for part in encoder.split("+"):
-                folder = f"features/{part}"
-                stones = files.names(f"{folder}/_forgotten", ".parquet")
-                found[part] = [*files.names(folder, ".parquet"), *stones]
-        return found
+    def _open(self, encoder_id: str) -> _Opened:
+        opened = self._opened.get(encoder_id)
+        if opened is None:
+            with self._looking:
+                opened = self._opened.get(encoder_id) or self._read(encoder_id)
+                self._opened[encoder_id] = opened
+        return opened
+
+    def _read(self, encoder_id: str) -> _Opened:
+        stamp = self._stamp(encoder_id)
+        try:
+            engine = Engine.open(self.store, encoder_id)
+        except LookupFailed:  # all that it had are forgotten
+            return _Opened(stamp, None, np.empty(0, np.bool_))
+        for note in engine.notes:
+            LOG.warning("search by %s: %s", encoder_id, note)
+        there = np.zeros(len(engine.rows), np.bool_)
+        rows = engine.rows.find(ids_from_bytes(self.images.every()))
+        there[rows[rows >= 0]] = True
+        return _Opened(stamp, engine, there)
+
+    def _stamp(self, encoder_id: str) -> tuple[Any, ...]:
+        """Return what the vectors of an encoder, and what is said of them, are read from."""
+        files, found = self.store.files, []
+        for part in parts_of(encoder_id):
+            folder = f"features/{part}"
+            stones = files.names(f"{folder}/_forgotten", ".parquet")
+            found.append((*stones, *files.names(folder, ".parquet")))
+        try:
+            card = IndexFiles(files, encoder_id).card()
+        except StoreCorrupt:  # which is said when it is opened
+            card = None
+        return (self.images.stamp, card, *found)

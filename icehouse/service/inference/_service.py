@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,37 +25,17 @@ from icehouse.errors import IcehouseError, LookupFailed
 from icehouse.review import Prediction
 from icehouse.service.inference._batcher import Batcher, BatchOptions
 from icehouse.service.inference._heads import Asked, Heads, HeadWork, Served
+from icehouse.service.inference._images import REMOTE_WATCH
 from icehouse.service.inference._library import Library
 from icehouse.service.inference._metrics import Metrics
+from icehouse.service.inference._options import ServiceOptions
 from icehouse.service.inference._seen import Seen, Upload, joined
-from icehouse.service.inference._station import Encoded, Station, StationOptions
+from icehouse.service.inference._station import Encoded, Station
 from icehouse.store import Store, parts_of
 
-REMOTE_WATCH = 15.0  # seconds between looks at a store at a URL
 LOG = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class ServiceOptions:
-    """What is served, and how.
-
-    Attributes
-    ----------
-    heads : tuple of str
-        ``TASK/NAME`` each; none: all that the store has.
-    encoders : tuple of str
-        Names or encoder_ids that are served besides those of the heads.
-    station : StationOptions
-    watch : float
-        Seconds between looks at what has changed in the store.
-    """
-
-    heads: tuple[str, ...] = ()
-    encoders: tuple[str, ...] = ()
-    station: StationOptions = field(default_factory=StationOptions)
-    watch: float = 1.0
 
 
 class Service:

@@ -31,9 +31,9 @@ from icehouse.errors import (
     VectorError,
 )
 from icehouse.service.inference._batcher import Batcher, BatchOptions, Seen
+from icehouse.service.inference._options import StationOptions
 from icehouse.store import Store, image_id
 
-MAX_PIXELS = 50 * 10**6
 MAX_SCANS = 100  # of a JPEG; each is as much work as a whole picture
 SCAN = b"\xff\xda"
 JPEG = b"\xff\xd8\xff"
@@ -61,27 +61,6 @@ class Encoded:
     image_id: bytes
     vector: Vector
     info: ImageInfo
-
-
-@dataclass(frozen=True)
-class StationOptions:
-    """How an encoder works.
-
-    Attributes
-    ----------
-    engine : {"auto", "torch", "openvino"}
-    max_pixels : int
-        Images with more are refused.
-    limit : int
-        Images that may wait.
-    window : float
-        Seconds; see :class:`BatchOptions`.
-    """
-
-    engine: str = "auto"
-    max_pixels: int = MAX_PIXELS
-    limit: int = 256
-    window: float = 0.004
 
 
 @dataclass(frozen=True)

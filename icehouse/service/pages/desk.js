@@ -117,6 +117,15 @@ export class Desk {
     }
     return this.pictures.get(path);
   }
+
+  // Of an image that is not to be shown again nothing is kept.
+  release(image) {
+    for (const [path, address] of this.pictures) {
+      if (!path.startsWith(`v1/images/${image}/`)) continue;
+      this.pictures.delete(path);
+      address.then((text) => URL.revokeObjectURL(text), () => {});
+    }
+  }
 }
 
 export const token = () => crypto.randomUUID?.() ??

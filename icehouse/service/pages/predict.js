@@ -1,5 +1,6 @@
 // Images are dropped, pasted or chosen; each gets a card with what the head says of it.
 import { Desk, Refused } from "./desk.js";
+import { listKeys } from "./keys.js";
 
 const $ = (id) => document.getElementById(id);
 const AT_ONCE = 4, TRIES = 6, NEIGHBOURS = 6, STRANGER = [401, 403];
@@ -13,7 +14,7 @@ const REASONS = {
 
 const desk = new Desk(() => {});
 const waiting = [];
-let tasks = [], asking = 0;
+let tasks = [], asking = 0, here = null;
 
 function say(words) {
   $("message").textContent = words;
@@ -24,10 +25,10 @@ const percent = (p) => `${(100 * p).toFixed(p >= 0.1 ? 0 : 1)} %`;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // Of what fails for a while, as a full queue does, it is asked again.
-async function ask(path, body) {
+async function ask(path, body, again = (status) => !STRANGER.includes(status)) {
   for (let tried = 1; ; tried += 1) {
     try { return await desk.call(path, body); } catch (error) {
-      if (error instanceof Refused || STRANGER.includes(error.status) || tried === TRIES) throw error;
+      if (error instanceof Refused || !again(error.status) || tried === TRIES) throw error;
       await pause(500 * tried);
     }
   }
@@ -35,6 +36,7 @@ async function ask(path, body) {
 
 function take(files) {
   say("");
+  here = null;
   for (const file of files) {
     const card = $("card").content.firstElementChild.cloneNode(true);
     const part = (name) => card.querySelector(name);
@@ -90,19 +92,24 @@ function draw(image, { file, card, part }) {
 }
 
 async function explain(file, said, part) {
-  const picture = part(".explanation img"), words = part(".working");
-  part(".why").disabled = true;
+  const picture = part(".explanation img"), words = part(".working"), began = performance.now();
+  const working = (so) => { part(".why").disabled = so; part("progress").hidden = !so; };
+  const clock = setInterval(() => { part(".seconds").textContent = `${Math.round((performance.now() - began) / 1000)} s`; }, 1000);
+  working(true);
   words.textContent = "hiding parts of it…";
   try {
     const method = part(".method").value;
     const query = new URLSearchParams({ head: `${said.task}/${said.head}`, method });
     URL.revokeObjectURL(picture.src);
-    picture.src = URL.createObjectURL(await ask(`v1/explain?${query}`, file));
+    // What takes too long takes as long the next time.
+    picture.src = URL.createObjectURL(await ask(`v1/explain?${query}`, file, (status) => status === 429));
     picture.alt = `Parts for and against ${said.predicted.join(", ") || said.top[0].label}, by ${method}`;
     picture.hidden = false;
     words.textContent = "Orange speaks for the answer, blue against it.";
   } catch (error) { words.textContent = error.message; }
-  part(".why").disabled = false;
+  clearInterval(clock);
+  part(".seconds").textContent = "";
+  working(false);
 }
 
 function bar({ label, probability }, predicted) {
@@ -166,6 +173,33 @@ for (const name of ["dragover", "drop", "dragleave"])
     if (name === "drop") take([...event.dataTransfer.files]);
   });
 $("head").addEventListener("change", showVersion);
+
+// Keys are about the image that was last in use, at first the newest.
+const press = (name) => { const button = current()?.querySelector(name); if (button?.offsetParent) button.click(); };
+const current = () => (here?.isConnected ? here : $("results").firstElementChild);
+function go(step) {
+  const cards = [...$("results").children], place = cards.indexOf(current()) + (here ? step : 0);
+  here = cards[Math.max(0, Math.min(cards.length - 1, place))] || null;
+  here?.focus();
+  here?.scrollIntoView({ block: "nearest" });
+}
+const KEYS = {
+  o: ["choose images", () => $("files").click()],
+  j: ["the next image", () => go(1)],
+  k: ["the image before", () => go(-1)],
+  e: ["show what its answer rests on", () => press(".why")],
+  w: ["its answer is wrong", () => press(".wrong")],
+  "?": ["this list", () => $("keys").showModal()],
+};
+listKeys($("key-list"), Object.entries(KEYS).map(([key, [words]]) => [key, words]));
+$("help").addEventListener("click", KEYS["?"][1]);
+$("results").addEventListener("focusin", (event) => { here = event.target.closest(".card"); });
+document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]") || event.target.closest("select")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
+  event.preventDefault();
+  KEYS[event.key][1]();
+});
 
 function showVersion() {
   const found = tasks.flatMap((task) => task.heads).find((each) => `${each.task}/${each.head}` === $("head").value);

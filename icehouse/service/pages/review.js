@@ -1,17 +1,19 @@
 // The page: one image after another, or a grid of them, all by keys.
 import { Desk, token } from "./desk.js";
 import { Grid } from "./grid.js";
+import { listKeys } from "./keys.js";
 import { drawTeam } from "./team.js";
 
 const $ = (id) => document.getElementById(id);
-const AHEAD = 8;
+const AHEAD = 8, MOST = 200; // images that are asked for at once
 const RESERVED = { s: "skip", x: "unsure", u: "undo", n: "new-class", m: "note", g: "to-grid", r: "refit", "?": "help", "/": "find" };
 const LETTERS = [..."123456789", ..."abcdefhijklopqtvwyz"];
 const WORDS = { skip: "skipped", unsure: "cannot tell" };
 
 const items = [];      // that are ours to answer, the present one first
 const done = [];       // answered since the page was opened, for undo
-let note = null, chosen = new Set(), since = performance.now(), dry = false, fetching = null;
+let note = null, chosen = new Set(), since = performance.now(), dry = false, fetching = null, after = null, undone = 0;
+const undoes = (step) => step.path.endsWith("undo");
 
 const desk = new Desk((waiting, tries) => {
   const saved = $("saved");
@@ -23,9 +25,17 @@ desk.saved = (step, said) => {
   document.dispatchEvent(new CustomEvent("saved", { detail: step }));
   for (const one of said.recorded || [])
     for (const [who, labels] of one.others) say(`${who} says ${labels.join(", ")} of the same image`);
-  if (!items.length) fill().then(refresh);
+  if (!items.length || undoes(step)) fill(true).then(refresh);
 };
-desk.refused = (step, words) => say(`Not saved: ${words}`);
+desk.refused = (step, words) => {
+  say(`Not saved: ${words}`);
+  for (const { image_id } of step.body.answers || []) {
+    const place = done.findLastIndex((each) => each.item.image_id === image_id);
+    if (place >= 0) done.splice(place, 1); // there is nothing of it to take back
+    desk.release(image_id);
+  }
+  fill(true).then(refresh);
+};
 const grid = new Grid(desk, $("cells"), $("chosen"));
 
 function say(words) {
@@ -34,22 +44,41 @@ function say(words) {
   if (words) setTimeout(() => { if ($("message").textContent === words) $("message").hidden = true; }, 8000);
 }
 
-async function fill() {
-  if (fetching) return fetching;
+async function fill(always = false) {
+  if (fetching) { // which may have asked for less
+    after ||= fetching.catch(() => {}).then(() => { after = null; return fill(true); });
+    return after;
+  }
   const want = grid.open ? 24 : AHEAD;
-  if (items.length >= want) return undefined;
+  if (items.length >= want && !always) return undefined;
   fetching = (async () => {
+    const before = undone;
     const waiting = new Set(desk.outbox.flatMap((step) => (step.body.answers || []).map((a) => a.image_id)));
-    const said = await desk.call("v1/review/next", { count: want + waiting.size });
+    const count = Math.max(want, items.length) + waiting.size;
+    const said = await desk.call("v1/review/next", { count: Math.min(count, MOST) });
     const here = new Set(items.map((item) => item.image_id));
     const fresh = said.items.filter((item) => !here.has(item.image_id) && !waiting.has(item.image_id)
       && !done.some((each) => each.item.image_id === item.image_id));
+    // What was taken back is ours only when the server has heard of it.
+    if (count <= MOST && before === undone && !desk.outbox.some(undoes)) drop(new Set(said.items.map((item) => item.image_id)));
     items.push(...fresh);
     dry = fresh.length === 0 && waiting.size === 0;
     for (const item of fresh) desk.picture(item.image_id, 1280).catch(() => {});
   })();
   try { await fetching; } catch (error) { say(error.message); } finally { fetching = null; }
   return undefined;
+}
+
+// What is not ours any more, because it was forgotten or somebody else has it, is shown no longer.
+function drop(ours) {
+  const gone = items.filter((item) => !ours.has(item.image_id));
+  if (!gone.length) return;
+  const shown = items[0];
+  for (const item of gone) {
+    items.splice(items.indexOf(item), 1);
+    desk.release(item.image_id);
+  }
+  if (grid.open || items[0] !== shown) setTimeout(show); // after what has come beside it
 }
 
 // A task that waits for a frame comes right after it has been painted.
@@ -136,7 +165,7 @@ function strip(name, some) {
     const image = new Image();
     image.alt = `${near.labels.join(", ") || "no label"}, cosine ${near.similarity.toFixed(2)}`;
     image.title = image.alt;
-    desk.picture(near.image_id, 160).then((address) => { image.src = address; }, () => {});
+    desk.picture(near.image_id, 160).then((address) => { image.src = address; }, () => image.remove());
     pictures.append(image);
   }
   row.append(title, pictures);
@@ -187,6 +216,7 @@ function refresh() {
 async function undo() {
   const last = done.pop();
   if (last) items.unshift(last.item);
+  undone += 1;
   desk.send({ path: "v1/review/undo", body: { token: token() } });
   say("");
   if (last) return show();
@@ -253,12 +283,7 @@ function keys() {
     "new-class": "new class", note: "note", "to-grid": "grid, and back", refit: "fit the head again", help: "this list", find: "find a class by name" };
   const rows = [...list, ...Object.entries(RESERVED).map(([key, what]) => [key, words[what]]),
     ["Enter", "confirm, with several labels an image"], ["Shift arrows", "choose in the grid"], ["Ctrl a", "all of the grid"]];
-  $("key-list").replaceChildren(...rows.flatMap(([key, what]) => {
-    const name = document.createElement("dt"), text = document.createElement("dd");
-    name.append(Object.assign(document.createElement("kbd"), { textContent: key }));
-    text.textContent = what;
-    return [name, text];
-  }));
+  listKeys($("key-list"), rows);
 }
 
 document.addEventListener("keydown", (event) => {
