@@ -117,8 +117,7 @@ SURFACE = {
         "runs_tables", "sets_lines", "simulation_tables", "trials_table", "typical_sheet",
         "typical_table", "write_comparison", "write_curves", "write_events", "write_explained",
         "write_first_layer", "write_hits", "write_label_counts", "write_map", "write_page",
-        "write_points", "write_reliability", "write_simulation",
-        "zero_shot_tables",
+        "write_points", "write_reliability", "write_simulation", "zero_shot_tables",
     ],
     "icehouse.review.curation": [
         "ClassPictures", "Gap", "GapOptions", "GapReport", "Member", "Outlier", "OutlierOptions",
