@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from icehouse.errors import UsageError
 
 SCHEME, ENDING = "milvus:", ".db"
-TOKEN = "ICEHOUSE_MILVUS_TOKEN"
+VARIABLE = "ICEHOUSE_MILVUS_TOKEN"
 EXAMPLES = "milvus:photos.db (a file of Milvus Lite) or milvus:http://HOST:19530 (a server)"
 
 
@@ -43,7 +43,7 @@ class Address:
         """
         where = text.removeprefix(SCHEME)
         if where.startswith(("http://", "https://")) and text.startswith(SCHEME):
-            return cls(_server(where), None, os.environ.get(TOKEN, ""))
+            return cls(_server(where), None, os.environ.get(VARIABLE, ""))
         if not text.startswith(SCHEME) or not where.endswith(ENDING) or "://" in where:
             raise UsageError(f"--index takes {EXAMPLES}")
         file = Path(where).absolute()
@@ -61,7 +61,7 @@ def _server(url: str) -> str:
     if "@" in parts.netloc:
         raise UsageError(
             "an address of Milvus is no place for a password, which others on this machine can "
-            f"read there; put it in the environment as {TOKEN}"
+            f"read there; put it in the environment as {VARIABLE}"
         )
     try:
         sound = bool(parts.hostname) and parts.port != 0 and not parts.query + parts.fragment
