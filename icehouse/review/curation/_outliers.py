@@ -132,8 +132,8 @@ def local_outlier_factor(distance: npt.NDArray[np.floating[Any]], index: Integer
     --------
     >>> distance = np.array([[1.0, 2.0], [1.0, 1.0], [1.0, 2.0], [8.0, 9.0]])
     >>> index = np.array([[1, 2], [0, 2], [1, 0], [2, 1]])
-    >>> local_outlier_factor(distance, index).round(2)
-    array([0.88, 1.33, 0.88, 4.96])
+    >>> local_outlier_factor(distance, index).round(1)
+    array([0.9, 1.3, 0.9, 5. ])
     """
     distance = np.asarray(distance, np.float64)
     reach = np.maximum(distance, distance[:, -1][index]).mean(axis=1)

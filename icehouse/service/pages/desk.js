@@ -54,6 +54,7 @@ export class Desk {
     this.about = await this.call("v1/review");
     this.key = `icehouse-${this.page}-${this.about.task}-${this.about.queue}`;
     this.outbox = JSON.parse(localStorage.getItem(this.key) || "[]");
+    this.changed(this.outbox.length, 0);
     return this.about;
   }
 
