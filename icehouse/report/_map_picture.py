@@ -58,10 +58,11 @@ def draw_map(drawn: Map, groups: Groups, title: str) -> bytes:
 
 
 def colours_of(groups: Groups) -> list[str]:
-    """Return the colour of each group."""
+    """Return the colour of each group; as long as the same ones are drawn, each keeps its own."""
     if groups.by == ERROR:
         return [SIGNS[name] for name in groups.names]
-    return [PALETTE[i] if i < len(PALETTE) else OTHER for i in range(len(groups.names))]
+    of = dict(zip(sorted(groups.names[: len(PALETTE)]), PALETTE, strict=False))
+    return [of.get(name, OTHER) for name in groups.names]
 
 
 def _short(name: str, width: float, size: float = 13) -> str:

@@ -231,3 +231,10 @@ def test_where_a_file_cannot_be_is_said_before_and_after(store, tmp_path, monkey
         "map.png",
         "photos.icehouse",
     ]
+
+
+def test_a_group_keeps_its_colour_when_it_is_no_longer_the_largest() -> None:
+    of = np.array([0, 0, 1], np.int32)
+    before = Groups("label", ("field", "road"), of, "no label")
+    after = Groups("label", ("road", "field"), of, "no label")
+    assert colours_of(before) == colours_of(after)[::-1]

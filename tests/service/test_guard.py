@@ -47,7 +47,8 @@ def test_from_another_address_without_a_token_nothing_but_health_is_answered(
     routes += [("GET", "/nothing"), ("GET", "/v1/openapi.json"), ("POST", "/v1/explain")]
     assert len(routes) > 15
     for method, path in routes:
-        if path in ("/", "/review", "/map", "/static/x"):  # files of the package, nothing of the store
+        # Files of the package, nothing of the store.
+        if path in ("/", "/review", "/map", "/static/x"):
             continue
         for headers in ({}, {"Authorization": "Bearer " + "x" * 24}, {"X-Reviewer": "owner"}):
             status = ask(server, method, path, headers)[0]
