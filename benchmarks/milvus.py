@@ -1,5 +1,5 @@
 """Claim: Milvus Lite and FAISS give the same answers on 50,000 vectors: recall@10 is 0.99 or more
-of each, and 0.98 among a half and a fifth, and the cosines are those of the stored vectors.
+of each, among all of them, a half and a fifth, and the cosines are those of the stored vectors.
 
 Both hold a graph (HNSW) of 512 numbers a vector, drawn from the mixture of ``search.py``; that of
 FAISS is chosen for 0.99 without a filter. Opening and the second push are what a later run pays.
@@ -22,8 +22,7 @@ from search import DIM, ENCODER, Mixture
 from icehouse.search import BuildOptions, Engine, build_index, push_index
 from icehouse.store import Store, VectorRows, nearest, unit
 
-ROWS, SHARD, QUERIES, K = 50_000, 10_000, 500, 10
-ASKED, FILTERED = 0.99, 0.98
+ROWS, SHARD, QUERIES, K, ASKED = 50_000, 10_000, 500, 10, 0.99
 ALONE = 20  # queries that come one by one
 PARTS = {"all": 1, "a half": 2, "a fifth": 5}
 Result = TypeVar("Result")
@@ -45,8 +44,8 @@ def main() -> None:
     show(f"{rows:,} x {DIM}, {QUERIES} queries, recall@{K} by what they are among", columns, said)
     same = np.mean([(a == b).mean() for a, b in zip(*found, strict=True)])
     print(f"places of an answer with the same image in both: {same:.2%}")
-    missed = [way for way, *_, a, b, c in said if a < ASKED or min(b, c) < FILTERED]
-    print(f"recall missed: {', '.join(missed)}" if missed else "all claims hold")
+    missed = [way for way, *_, a, b, c in said if min(a, b, c) < ASKED]
+    print(f"recall below {ASKED}: {', '.join(missed)}" if missed else "all claims hold")
     sys.exit(1 if missed else 0)
 
 
