@@ -56,6 +56,7 @@ SPACES: Mapping[str, Space] = {
         "max_depth": Span(2, 8, whole=True),
         "colsample_bytree": Span(0.1, 1.0),
         "subsample": Span(0.5, 1.0),
+        "components": Pick((32, 64, 128, 256)),
     },
     "knn": {
         "k": Span(1, 100, log=True, whole=True),

@@ -73,6 +73,63 @@ def test_a_round_trip_gives_the_same_model_byte_by_byte(classes):
     assert (again.to_arrays()["ubjson"] == head.to_arrays()["ubjson"]).all()
 
 
+def spread(n: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes along three directions of 40 columns, and noise in all."""
+    random = np.random.default_rng(7)
+    y = random.integers(0, 3, n)
+    centres = np.linalg.qr(random.normal(size=(40, 3)))[0].T
+    X = 9 * centres[y] + random.normal(size=(n, 40))
+    return X.astype(np.float32), y
+
+
+def test_of_wide_features_trees_see_the_directions_that_tell_most():
+    X, y = spread()
+    head = make_head("xgboost", SETTINGS | {"components": 2}).fit(X, y)
+    axes = head.to_arrays()["axes"]
+    # The plane of the three centres, whose directions are known to have the largest variance.
+    centres = np.stack([X[y == each].mean(axis=0) for each in range(3)])
+    plane = np.linalg.svd(centres - centres.mean(axis=0))[2][:2]
+    assert np.linalg.svd(plane @ axes)[1].min() > 0.99
+    booster = xgboost.Booster(model_file=bytearray(head.to_arrays()["ubjson"].tobytes()))
+    seen = (X.astype(np.float64) @ axes).astype(np.float32)
+    expected = booster.predict(xgboost.DMatrix(seen))
+    np.testing.assert_allclose(head.predict_proba(X), expected, atol=1e-6)
+    assert head.score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("components", [None, 40, 64])
+def test_features_that_are_narrow_enough_are_left_as_they_are(components):
+    X, y = spread()
+    head = make_head("xgboost", SETTINGS | {"components": components}).fit(X, y)
+    assert set(head.to_arrays()) == {"ubjson"}
+
+
+def test_directions_weigh_rows_as_they_are_weighed():
+    X, y = spread()
+    twice = np.where(np.arange(len(X)) % 3 == 0, 2.0, np.where(np.arange(len(X)) % 3 == 1, 1, 0))
+    rows = np.repeat(np.arange(len(X)), twice.astype(int))
+    settings = SETTINGS | {"components": 3}
+    weighed = make_head("xgboost", settings).fit(X, y, sample_weight=twice).to_arrays()["axes"]
+    repeated = make_head("xgboost", settings).fit(X[rows], y[rows]).to_arrays()["axes"]
+    np.testing.assert_allclose(np.abs(np.sum(weighed * repeated, axis=0)), 1, atol=1e-4)
+
+
+def test_directions_without_variance_are_left_out():
+    X, y = spread(12)
+    X[:, 3:] = 5  # one value
+    head = make_head("xgboost", SETTINGS | {"components": 20}).fit(X, y)
+    assert head.to_arrays()["axes"].shape == (40, 3)
+
+
+def test_an_image_gets_the_same_answer_alone_and_among_others():
+    X, y = spread()
+    head = make_head("xgboost", SETTINGS | {"components": 20}).fit(X, y)
+    again = make_head("xgboost")
+    again.from_arrays(head.to_arrays())
+    alone = np.concatenate([again.booster_.inplace_predict(again._seen(row[None])) for row in X])
+    np.testing.assert_array_equal(alone, head.predict_proba(X))
+
+
 @pytest.mark.parametrize(
     "use",
     [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icehouse.heads._base import AnyArray, Head
-from icehouse.heads.export._graph import ML, Graph
+from icehouse.heads.export._graph import DOUBLE, FLOAT, ML, Graph
 from icehouse.heads.export._logits import probabilities
 
 RT_EPS = np.float32(1e-6)  # by that name in XGBoost
@@ -77,6 +77,10 @@ def xgboost(graph: Graph, features: str, head: Head) -> str:
     def joined(name: str) -> AnyArray:
         return np.concatenate([np.array(tree[name]) for tree in model["trees"]])
 
+    axes = head.to_arrays().get("axes")
+    if axes is not None:  # summed in float64, as the head does
+        seen = graph.add("MatMul", graph.cast(features, DOUBLE), graph.constant(axes, np.float64))
+        features = graph.cast(seen, FLOAT)
     left, split = joined("left_children"), joined("split_conditions")
     trees = Trees(
         tree=np.repeat(np.arange(len(sizes)), sizes),

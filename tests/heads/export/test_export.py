@@ -68,6 +68,16 @@ def test_a_head_as_onnx_gives_our_probabilities(filled, kind, task, tmp_path):
     np.testing.assert_allclose(proba, stored.predict_proba(matrix), atol=1e-5)
 
 
+def test_the_directions_that_trees_see_are_part_of_the_graph(filled, tmp_path):
+    stored = fitted(filled, "xgboost", components=3)
+    assert "axes" in stored.head.to_arrays()
+    assert export_head(filled, stored, str(tmp_path / "head.onnx")).difference <= 1e-5
+    new = np.random.default_rng(1).normal(size=(300, 8)).astype(np.float16) * 3
+    matrix = FeatureMatrix("plain-0", np.empty(300, "V32"), new)
+    proba = computed(tmp_path / "head.onnx", new.astype(np.float32))
+    np.testing.assert_allclose(proba, stored.predict_proba(matrix), atol=1e-5)
+
+
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
