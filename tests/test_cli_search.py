@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .test_cli import lines, process, run
 
@@ -32,6 +32,19 @@ def test_search_says_what_is_near_and_draws_it(photos):
     with Image.open(photos / "found" / "search.png") as sheet:
         assert sheet.width > 500
         assert len(sheet.getcolors(10**6)) > 1000  # pictures, not only words
+
+
+def test_the_sheet_shows_what_was_asked_for_above_what_was_found(photos):
+    asked = ("photos/disc/02.png", "--unlike", "stripes/01.png")
+    run(photos, "search", *asked, *STORE, "-k", "7", "--out", "both")
+    with Image.open(photos / "both" / "search.png") as sheet:
+        assert sheet.height == 60 + 3 * 242  # one row above, and two of six
+        for left, name in ((16, "disc/02.png"), (16 + 192, "stripes/01.png")):
+            cell = np.asarray(sheet.crop((left, 54, left + 180, 54 + 180)).convert("RGB"), float)
+            with Image.open(photos / "photos" / name) as image:
+                padded = ImageOps.pad(image.convert("RGB"), (180, 180), color="#eef1f4")
+            drawn = np.asarray(padded, float)
+            assert np.abs(cell - drawn).mean() < 10  # of a palette
 
 
 def test_search_takes_several_images_filters_and_vectors(photos):

@@ -92,10 +92,10 @@ SURFACE = {
         "write_zero_shot", "zero_shot",
     ],
     "icehouse.search": [
-        "BuildOptions", "Engine", "Filters", "Found", "Hit", "IndexState", "Pushed", "PushedState",
-        "Query", "Vectors", "build_index", "bytes_of", "choose_searched", "drop_index",
-        "drop_pushed", "extend_index", "list_indexes", "milliseconds_of", "push_index",
-        "pushed_state", "read_vectors", "search", "vectors_of",
+        "BuildOptions", "Engine", "Example", "Filters", "Found", "Hit", "IndexState", "Pushed",
+        "PushedState", "Query", "Vectors", "build_index", "bytes_of", "choose_searched",
+        "drop_index", "drop_pushed", "extend_index", "list_indexes", "milliseconds_of",
+        "push_index", "pushed_state", "read_vectors", "search", "vectors_of",
     ],
     "icehouse.search.milvus": [
         "Address", "MilvusIndex", "Pushed", "PushedState", "drop_pushed", "open_milvus",

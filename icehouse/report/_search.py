@@ -15,7 +15,7 @@ from rich.table import Table
 from icehouse.report._canvas import as_png
 from icehouse.report._cells import ImageCell, NamesCell
 from icehouse.report._names import ending, squeezed
-from icehouse.report._sheet import EMPTY, FAINT, INK, MARGIN, PAPER, thumbnail
+from icehouse.report._sheet import EMPTY, FAINT, INK, MARGIN, PAPER, RULE, Placed, fits, thumbnail
 from icehouse.report._tables import new_table
 from icehouse.store import files_at
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from icehouse.store import IndexCard
 
 ACROSS, SIDE, GAP, WORDS = 6, 180, 12, 62
+Cell = tuple[Placed, str, str]  # a picture, and two lines below it
 
 
 def hits_table(found: Found) -> Table:
@@ -115,7 +116,7 @@ def write_hits(found: Found, folder: str | Path, title: str) -> list[str]:
     files = files_at(folder)
     written = [files.commit("search.csv", _csv(found.hits).encode())]
     if found.hits:
-        written.append(files.commit("search.png", _sheet(found.hits, title)))
+        written.append(files.commit("search.png", _sheet(found, title)))
     return written
 
 
@@ -130,22 +131,34 @@ def _csv(hits: Sequence[Hit]) -> str:
     return text.getvalue()
 
 
-def _sheet(hits: Sequence[Hit], title: str) -> bytes:
-    """Draw the pictures in their order, row by row."""
-    down, across = -(-len(hits) // ACROSS), min(len(hits), ACROSS)
-    size = max(across, 3) * (SIDE + GAP) + 2 * MARGIN, down * (SIDE + WORDS) + 60
+def _sheet(found: Found, title: str) -> bytes:
+    """Draw what was asked for, and below it what was found, in its order, row by row."""
+    asked = [(e, "asked for" if e.liked else "not like this", e.key) for e in found.examples]
+    hits = [
+        (hit, f"{hit.rank}.  {hit.similarity:.3f}  {', '.join(hit.labels or ())}", hit.key)
+        for hit in found.hits
+    ]
+    rows = [*_by_rows(asked), *_by_rows(hits)]
+    across = max(map(len, rows))
+    size = max(across, 3) * (SIDE + GAP) + 2 * MARGIN, len(rows) * (SIDE + WORDS) + 60
     sheet = Image.new("RGB", size, PAPER)
     pen, small = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     large = ImageFont.load_default(20)
-    fits = lambda text: large.getlength(text) <= size[0] - 2 * MARGIN  # noqa: E731
-    pen.text((MARGIN, 14), squeezed(title, fits), fill=INK, font=large)
-    for number, hit in enumerate(hits):
-        left = MARGIN + number % ACROSS * (SIDE + GAP)
-        top = 54 + number // ACROSS * (SIDE + WORDS)
-        pen.rectangle([left, top, left + SIDE - 1, top + SIDE - 1], fill=EMPTY)
-        sheet.paste(thumbnail(hit, SIDE), (left, top))
-        narrow = lambda text: small.getlength(text) <= SIDE  # noqa: E731
-        said = f"{hit.rank}.  {hit.similarity:.3f}  {', '.join(hit.labels or ())}"
-        pen.text((left, top + SIDE + 5), squeezed(said, narrow), fill=INK, font=small)
-        pen.text((left, top + SIDE + 24), ending(hit.key, narrow), fill=FAINT, font=small)
+    pen.text((MARGIN, 14), squeezed(title, fits(large, size[0] - 2 * MARGIN)), INK, large)
+    narrow = fits(small, SIDE)
+    for number, row in enumerate(rows):
+        top = 54 + number * (SIDE + WORDS)
+        for place, (shown, said, key) in enumerate(row):
+            left = MARGIN + place * (SIDE + GAP)
+            pen.rectangle([left, top, left + SIDE - 1, top + SIDE - 1], fill=EMPTY)
+            sheet.paste(thumbnail(shown, SIDE), (left, top))
+            pen.text((left, top + SIDE + 5), squeezed(said, narrow), fill=INK, font=small)
+            pen.text((left, top + SIDE + 24), ending(key, narrow), fill=FAINT, font=small)
+        if number + 1 == len(_by_rows(asked)):
+            low = top + SIDE + WORDS - GAP
+            pen.line([(MARGIN, low), (size[0] - MARGIN, low)], fill=RULE)
     return as_png(sheet)
+
+
+def _by_rows(cells: Sequence[Cell]) -> list[Sequence[Cell]]:
+    return [cells[start : start + ACROSS] for start in range(0, len(cells), ACROSS)]

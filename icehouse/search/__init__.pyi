@@ -1,7 +1,7 @@
 """Search: the images nearest to others, to words or to vectors, in a store of any size."""
 
 from ._amounts import bytes_of, milliseconds_of
-from ._asked import Query, choose_searched, read_vectors
+from ._asked import Example, Query, choose_searched, read_vectors
 from ._build import BuildOptions, build_index
 from ._engine import Engine
 from ._extend import extend_index
@@ -14,6 +14,7 @@ from .milvus import Pushed, PushedState, drop_pushed, push_index, pushed_state
 __all__ = [
     "BuildOptions",
     "Engine",
+    "Example",
     "Filters",
     "Found",
     "Hit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from icehouse.embedder import choose_encoder, choose_text_encoder, reopen_text_e
 from icehouse.errors import LookupFailed, UsageError
 from icehouse.search._engine import check_vectors
 from icehouse.search._query import vectors_of
-from icehouse.store import ID_DTYPE, IdArray, Store, VectorRows, ids_from_bytes, unit
+from icehouse.store import ID_DTYPE, IdArray, Place, Store, VectorRows, ids_from_bytes, unit
 
 AWAY = 0.5
 """How much the mean of what is not wanted counts against the mean of what is."""
@@ -52,6 +52,27 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Example:
+    """An image that was named.
+
+    Attributes
+    ----------
+    key : str
+    source : str or None
+        What the key belongs to.
+    path : str or None
+        Its file, where there is one on this machine.
+    liked : bool
+        Whether the answer is to be like it.
+    """
+
+    key: str
+    source: str | None
+    path: str | None
+    liked: bool
+
+
+@dataclass(frozen=True)
 class Asked:
     """A query as vectors.
 
@@ -63,11 +84,14 @@ class Asked:
         The vectors of all images that are to be like the answer; unit.
     ids : array of V32, shape (m,)
         Of all images that were named: they are no answer.
+    examples : tuple of Example
+        The images that were named, for people to see.
     """
 
     direction: npt.NDArray[np.float32]
     near: npt.NDArray[np.float32]
     ids: IdArray
+    examples: tuple[Example, ...]
 
 
 def ask(store: Store, rows: VectorRows, query: Query) -> Asked:
@@ -88,8 +112,9 @@ def ask(store: Store, rows: VectorRows, query: Query) -> Asked:
     ImageError
         A file is no picture.
     """
-    like, like_ids = _images(store, rows, query.like)
-    unlike, unlike_ids = _images(store, rows, query.unlike)
+    like, like_ids, liked = _images(store, rows, query.like)
+    unlike, unlike_ids, others = _images(store, rows, query.unlike)
+    examples = *liked, *(replace(each, liked=False) for each in others)
     words = _words(store, rows.encoder_id, [*query.texts, *query.not_texts])
     given = np.empty((0, rows.dim), np.float32) if query.vectors is None else query.vectors
     check_vectors(given, rows.dim)
@@ -103,7 +128,7 @@ def ask(store: Store, rows: VectorRows, query: Query) -> Asked:
         direction = direction - AWAY * negative.mean(axis=0, keepdims=True)
     if not np.linalg.norm(direction) > 1e-6:
         raise UsageError("what is wanted and what is not cancel out: nothing is left to look for")
-    return Asked(direction, near, np.concatenate([like_ids, unlike_ids]))
+    return Asked(direction, near, np.concatenate([like_ids, unlike_ids]), examples)
 
 
 def choose_searched(store: Store, query: Query, encoder: str | None = None) -> str:
@@ -136,25 +161,30 @@ def read_vectors(path: Path) -> npt.NDArray[np.floating]:
 
 def _images(
     store: Store, rows: VectorRows, asked: tuple[str, ...]
-) -> tuple[npt.NDArray[np.float32], IdArray]:
-    """Return unit vectors and identities of images that are files or in the store."""
+) -> tuple[npt.NDArray[np.float32], IdArray, tuple[Example, ...]]:
+    """Return unit vectors and identities of images that are files or in the store, and them."""
     files = [Path(text) for text in asked if Path(text).is_file()]
     found = vectors_of(store, rows.encoder_id, files, rows) if files else None
     if found is not None and found.errors:
         raise next(iter(found.errors.values()))
-    known = [store.find_image(text).image_id for text in asked if not Path(text).is_file()]
-    ids = ids_from_bytes(known)
+    known = [store.find_image(text) for text in asked if not Path(text).is_file()]
+    examples = *(Example(str(file), None, str(file), True) for file in files), *map(_of, known)
+    ids = ids_from_bytes([place.image_id for place in known])
     missing = rows.find(ids) < 0
     if missing.any():
         raise LookupFailed(
-            f"image {known[int(np.argmax(missing))].hex()[:12]} has no vector of encoder "
+            f"image {known[int(np.argmax(missing))].image_id.hex()[:12]} has no vector of encoder "
             f"{rows.encoder_id}"
         )
     vectors = unit(rows.take(ids)) if len(ids) else np.empty((0, rows.dim), np.float32)
     if found is None:
-        return vectors, ids.astype(ID_DTYPE)
+        return vectors, ids.astype(ID_DTYPE), examples
     both = np.concatenate([unit(found.features.vectors), vectors])
-    return both, np.concatenate([found.features.ids, ids])
+    return both, np.concatenate([found.features.ids, ids]), examples
+
+
+def _of(place: Place) -> Example:
+    return Example(place.key, place.source, str(place.path) if place.path else None, True)
 
 
 def _words(store: Store, encoder_id: str, texts: list[str]) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from icehouse.errors import UsageError
 from icehouse.heads import NEAR_DUPLICATE
-from icehouse.search._asked import Asked, Query, ask
+from icehouse.search._asked import Asked, Example, Query, ask
 from icehouse.search._engine import Engine
 from icehouse.search._wanted import Filters, Wanted, wanted
 from icehouse.store import Store, VectorRows, unit
@@ -61,12 +61,15 @@ class Found:
         How many images it was among.
     notes : tuple of str
         What is to be said of how it was done.
+    examples : tuple of Example
+        The images that it was asked for with.
     """
 
     encoder_id: str
     hits: list[Hit]
     among: int
     notes: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 def search(
@@ -122,7 +125,7 @@ def search(
     left[named[named >= 0]] = False
     found = _settled(engine, asked, _nearest(engine, asked, k, left, distinct))
     hits = _hits(among, found)
-    return Found(engine.rows.encoder_id, hits, int(left.sum()), engine.notes)
+    return Found(engine.rows.encoder_id, hits, int(left.sum()), engine.notes, asked.examples)
 
 
 def _nearest(
