@@ -62,7 +62,7 @@ def outliers_sheet(report: OutlierReport, path: str | Path) -> str:
     ]
     rows = [Row("", "", shown[start : start + ACROSS]) for start in range(0, len(shown), ACROSS)]
     title = f"least like the others, of {report.images:,} images: the first {len(some):,}"
-    return _draw(rows, path, title, f"distance to the nearest picture number {report.k}")
+    return _draw(rows, path, title, f"distance to neighbour {report.k} of each")
 
 
 def typical_sheet(report: TypicalReport, path: str | Path, top: int) -> str:

@@ -64,7 +64,7 @@ def indexes_table(states: Iterable[IndexState]) -> Table:
         said = card.measured
         table.add_row(
             each.encoder_id,
-            card.kind,
+            "exact search" if card.kind == "flat" else card.kind,
             f"{said['recall']:.3f}",
             f"{said['queries_per_second']:,.0f}",
             f"{said['memory'] / 1e6:,.0f}",

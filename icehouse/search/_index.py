@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from icehouse.errors import MissingExtra, StoreCorrupt
 from icehouse.search import _faiss
-from icehouse.search._kinds import FLAT
+from icehouse.search._kinds import FLAT, KINDS
 from icehouse.store import IndexCard, IndexFiles, Store, VectorRows
 
 Floats = npt.NDArray[np.float32]
@@ -77,10 +77,12 @@ class FaissIndex:
         allowed = self._row >= 0
         if among is not None:
             allowed &= among[self._row]
-        each = self.card.parameters["candidates"] / MEASURED_AT
-        count = int(np.ceil(each * max(k, MEASURED_AT)))
-        only = None if allowed.all() else allowed
-        found = _faiss.candidates(self._faiss, queries, count, self.card.parameters, only)
+        times = max(k, MEASURED_AT) / MEASURED_AT
+        count = int(np.ceil(self.card.parameters["candidates"] * times))
+        share = allowed.mean()
+        parameters = KINDS[self.card.kind].widened(self.card.parameters, times / share)
+        only = None if share == 1 else allowed
+        found = _faiss.candidates(self._faiss, queries, count, parameters, only)
         return np.where(found < 0, -1, self._row[np.maximum(found, 0)])
 
 

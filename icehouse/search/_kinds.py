@@ -52,6 +52,15 @@ class Kind:
         beside = 8 + 4 * dim * lists(rows) / rows if self.parameter == "nprobe" else 9 * LINKS
         return int(rows * (dim * self.bits / 8 + beside))
 
+    def widened(self, parameters: Mapping[str, float], by: float) -> dict[str, float]:
+        """Return the parameters of a search that has to look at so many times the neighbours.
+
+        It is as good as that for ten of all: a graph has to be searched as much more broadly, and
+        neighbours that are farther away lie in more lists, but not in as many more.
+        """
+        by = math.sqrt(by) if self.parameter == "nprobe" else by
+        return {**parameters, self.parameter: math.ceil(parameters[self.parameter] * by)}
+
     def most(self, rows: int) -> Mapping[str, int]:
         """Return the parameters by which no row is passed over."""
         return {self.parameter: max(rows, 1)}

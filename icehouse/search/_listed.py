@@ -21,7 +21,7 @@ class IndexState:
         None where it is damaged.
     vectors, lacks, gone : int
         Vectors that the store has; of these, that the index does not have; and rows of the index
-        that the store does not have.
+        that the store does not have. Exact search, "flat", lacks nothing.
     notes : tuple of str
         Why it is not used.
     """
@@ -46,7 +46,10 @@ def list_indexes(store: Store) -> list[IndexState]:
         if card is None:
             continue
         rows = store.features(encoder_id).rows()
-        index, notes = (None, []) if card.kind == FLAT else open_index(store, rows)
+        if card.kind == FLAT:
+            found.append(IndexState(encoder_id, card, len(rows), 0, 0, ()))
+            continue
+        index, notes = open_index(store, rows)
         lacks = len(rows) if index is None else int((~index.covered).sum())
         gone = 0 if index is None else index.gone
         found.append(IndexState(encoder_id, card, len(rows), lacks, gone, tuple(notes)))

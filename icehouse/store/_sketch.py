@@ -1,7 +1,7 @@
 """Search in two passes: products in few bits choose candidates, float32 says which they are.
 
 Where the processor multiplies bfloat16, it does so about twice as fast as float32. A product of two
-unit vectors in bfloat16 is off by no more than a bound, which follows from what rounding took from
+unit vectors in bfloat16 is off by no more than a bound, which follows from what rounding takes from
 each of them. So the k-th best product less its bound is a *floor*: whatever lies below it by more
 than its own bound is none of the best, and the few that are left are compared exactly.
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 LARGE = 10**10  # products; below, loading torch would take longer than it saves
 TURNED = 100  # products that take as long as making a vector unit
-BLOCK, CHUNK = 8192, 512  # rows that are multiplied, and made unit, at once
+BLOCK, CHUNK = 8192, 2048  # rows that are multiplied, and made unit, at once
+HALF = 1.001 * 2**-9  # of the last of bfloat16's 8 bits; unit vectors are so within rounding
 TILE = 1024  # queries at once
 GROUP = 32
 SPARE = 64  # beside what is asked for, where rows are few
@@ -90,9 +91,9 @@ def sketched(queries: Floats, base: Rows, k: int, skip: Integers | None) -> Best
     with _single_threads() as pool:
         turned = _Turned(base, short, pool)
         for start in range(0, len(base), BLOCK):
-            rows, lost = turned.block(start)
+            rows = turned.block(start)
             for tile in tiles:
-                tile.see(rows, lost, start, min(BLOCK, len(base) - start))
+                tile.see(rows, start, min(BLOCK, len(base) - start))
     best = [tile.best(base) for tile in tiles]
     return Best(
         np.concatenate([each.similarity for each in best]),
@@ -108,41 +109,36 @@ def is_worth_it(queries: int, base: Rows, k: int) -> bool:
 
 
 class _Turned:
-    """Rows as unit vectors, rounded to bfloat16 if asked, and how much that took from them."""
+    """Rows as unit vectors, rounded to bfloat16 if asked."""
 
     def __init__(self, base: Rows, short: bool, pool: ThreadPoolExecutor) -> None:
         import torch
 
-        self._base, self._short, self._pool = base, short, pool
-        self._wide = torch.empty((BLOCK, base.dim))
-        self._rounded = torch.empty((BLOCK if short else 0, base.dim), dtype=torch.bfloat16)
+        self._base, self._pool = base, pool
+        kept = torch.bfloat16 if short else torch.float32
+        self._turned = torch.empty((BLOCK, base.dim), dtype=kept)
 
-    def block(self, start: int) -> tuple[torch.Tensor, float]:
-        """Return a block of a multiple of GROUP rows, and the most that one has lost."""
+    def block(self, start: int) -> torch.Tensor:
+        """Return a block of a multiple of GROUP rows."""
         import torch
 
         vectors = torch.from_numpy(self._base.block(start, start + BLOCK))
         rows = len(vectors)
         padded = -(-rows // GROUP) * GROUP
-        self._wide[rows:padded] = 0
-        self._rounded[rows:padded] = 0
+        self._turned[rows:padded] = 0
 
-        def turn(first: int) -> float:
-            some = slice(first, min(first + CHUNK, rows))
-            wide = self._wide[some].copy_(vectors[some])
+        def turn(first: int) -> None:
+            wide = vectors[first : first + CHUNK].float()
             length = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
-            wide.mul_(torch.where(length > 0, 1 / length, 0.0))
             if not torch.isfinite(length.sum()):
                 raise VectorError(
                     "vectors to be searched hold NaN or infinity. Find out which: icehouse fsck"
                 )
-            if not self._short:
-                return 0.0
-            rest = wide - self._rounded[some].copy_(wide)
-            return float(torch.linalg.vector_norm(rest, dim=1).max())
+            wide *= torch.where(length > 0, 1 / length, 0.0)
+            self._turned[first : first + len(wide)] = wide
 
-        lost = max(self._pool.map(turn, range(0, rows, CHUNK)))
-        return (self._rounded if self._short else self._wide)[:padded], lost
+        list(self._pool.map(turn, range(0, rows, CHUNK)))
+        return self._turned[:padded]
 
 
 class _Tile:
@@ -153,19 +149,21 @@ class _Tile:
 
         self._queries, self._k, self._skip = queries, k, skip
         self._asked = torch.from_numpy(queries)
-        self._lost = torch.zeros(len(queries))
-        # Of the rounding in a sum of D products; and the product itself is rounded at the end.
-        self._sums, self._last = queries.shape[1] * 2**-23, 2**-9 if short else 0.0
+        # Of the rounding in a sum of D products.
+        self._bound = torch.full((len(queries),), queries.shape[1] * 2**-23)
         if short:
             wide, self._asked = self._asked, self._asked.bfloat16()
-            self._lost = torch.linalg.vector_norm(wide - self._asked, dim=1)
+            lost = torch.linalg.vector_norm(wide - self._asked, dim=1)
+            # |qx - q'x'| <= |q - q'| |x| + |q'| |x - x'|, |q'| <= 1 + |q - q'|, and rounding takes
+            # HALF of a number at most; the product itself is rounded too.
+            self._bound += lost + HALF * (1 + lost) + HALF
         # Products that k rows reach at least, the best first.
         self._floor = torch.full((len(queries), k), -torch.inf)
         self._settled = torch.ones(len(queries), dtype=torch.bool)
         self._found: list[tuple[Any, Any, Any]] = []
         self._count = 0
 
-    def see(self, rows: torch.Tensor, lost: float, start: int, real: int) -> None:
+    def see(self, rows: torch.Tensor, start: int, real: int) -> None:
         """Look for candidates in a block of rows, of which the first ``real`` are no padding."""
         import torch
 
@@ -174,8 +172,7 @@ class _Tile:
         if self._skip is not None:
             own = np.flatnonzero((self._skip >= start) & (self._skip < start + real))
             products[own, self._skip[own] - start] = -torch.inf
-        # |qx - q'x'| <= |q - q'| |x| + |q'| |x - x'|, and |q'| <= 1 + |q - q'|.
-        bound = self._lost + lost * (1 + self._lost) + self._sums + self._last
+        bound = self._bound
         groups = products.view(len(products), GROUP, -1)
         peaks = groups.amax(1)
         highest = peaks.amax(1).float() - bound

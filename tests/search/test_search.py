@@ -16,6 +16,7 @@ from icehouse.search import (
     Query,
     build_index,
     choose_searched,
+    list_indexes,
     read_vectors,
     search,
 )
@@ -222,5 +223,7 @@ def test_all_verbs_of_an_index_agree_with_exact_search(embedded):
     encoder, query = embedded.encoder_ids()[0], Query(like=("disc/03.png",))
     card = build_index(embedded, encoder)
     assert card.kind == "flat"  # of forty
+    [state] = list_indexes(embedded)
+    assert (state.vectors, state.lacks, state.gone) == (40, 0, 0)
     assert Engine.open(embedded, encoder).index is None
     assert search(embedded, encoder, query).notes == ()
