@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from icehouse.errors import LookupFailed, UsageError
-from icehouse.search import Engine, extend_index
+from icehouse.search import BuildOptions, Engine, build_index, extend_index
 from icehouse.search._kinds import KINDS
-from icehouse.store import IndexFiles, Store, cache_folder
+from icehouse.store import IndexFiles, Store, cache_folder, nearest
 
 from .conftest import ENCODER, add, brute, drawn, ids
 
@@ -92,6 +92,21 @@ def test_filters_that_leave_few_or_none(store, build):
         ) if share else None
     nothing = Engine.open(store, ENCODER).nearest(drawn(4), 3, np.zeros(300, bool))
     assert nothing[1].shape == (4, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recall_holds_among_some_and_for_many(store, kind):
+    vectors = drawn(6000, dim=24, seed=1)
+    store.features(ENCODER).append(ids(np.arange(6000)), vectors, "float16")
+    build_index(store, ENCODER, BuildOptions(target_recall=0.9, kinds=(kind,)))
+    engine, queries = Engine.open(store, ENCODER), drawn(200, dim=24, seed=2)
+    for k, part in ((10, 1), (10, 5), (10, 9), (50, 1), (50, 3)):
+        among = np.arange(6000) % part == 0
+        index = engine.nearest(queries, k, among)[1]
+        right = nearest(queries, engine.rows, k, among=np.flatnonzero(among))[1]
+        pairs = zip(index.tolist(), right.tolist(), strict=True)
+        recall = np.mean([len(set(one) & set(other)) / k for one, other in pairs])
+        assert recall >= 0.88, (k, part)
 
 
 def test_more_neighbours_than_there_are_are_all(store, build):
