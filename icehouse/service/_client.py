@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import uuid
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from icehouse.service.http import (
 )
 
 Image = Path | bytes | str
+IMAGE_ID = re.compile("[0-9a-fA-F]{64}")
 """A file, the bytes of one, or the image_id of an image of the store."""
 
 Out = TypeVar("Out", bound=BaseModel)
@@ -120,6 +122,7 @@ class Client:
         """Return the images of the store nearest to an image, or to words."""
         asked = {"k": k, "encoder": encoder, "task": task}
         if isinstance(image, str):
+            _check(image)
             return self._send("search", asked, {"image_id": image}, SearchOut)
         if image is None:
             return self._send("search", asked, {"text": text}, SearchOut)
@@ -136,6 +139,7 @@ class Client:
         """Say that an answer is wrong, and what would be right."""
         said = {"head": head, "labels": list(labels), "note": note}
         given = {name: value for name, value in said.items() if value}
+        _check(image)
         if isinstance(image, str):
             return self._send("flag", {}, {"image_id": image, **given}, FlagOut)
         body, kind = _form([image], given)
@@ -216,8 +220,24 @@ def _bytes(image: Image) -> bytes:
     return image if isinstance(image, bytes) else image.read_bytes()
 
 
+def _check(image: Image) -> None:
+    """Refuse what is no image, before anything is sent."""
+    if isinstance(image, str) and not IMAGE_ID.fullmatch(image):
+        raise UsageError(
+            f"a text is the image_id of an image of the store, 64 hexadecimal digits; got "
+            f"{image[:80]!r}. A file is Path({image[:80]!r})"
+        )
+    if not isinstance(image, str | bytes | Path):
+        raise UsageError(
+            f"an image is a Path, its bytes or an image_id, got {type(image).__name__}; "
+            "several are given one after another: predict(one, other)"
+        )
+
+
 def _body(images: Sequence[Image]) -> tuple[bytes, str]:
     """Return what images are sent as, and its type of content."""
+    for image in images:
+        _check(image)
     if all(isinstance(image, str) for image in images):
         return json.dumps({"image_ids": list(images)}).encode(), JSON
     if len(images) == 1:

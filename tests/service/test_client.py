@@ -55,6 +55,21 @@ def test_it_asks_all_that_can_be_asked(client: Client, pictures: Path, disc: byt
         assert client.ready().status == "ready"
 
 
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("photo.jpg", r"got 'photo.jpg'. A file is Path\('photo.jpg'\)"),
+        ([b"one", b"two"], r"got list; several are given one after another"),
+        (None, "got NoneType"),
+    ],
+)
+def test_what_is_no_image_is_not_sent(image: Any, said: str) -> None:
+    client = Client("http://127.0.0.1:9")  # where nobody answers
+    for ask in (client.predict, client.embed, client.flag, client.explain):
+        with pytest.raises(UsageError, match=said):
+            ask(image)
+
+
 def test_it_asks_why(client: Client, lasting: Service, pictures: Path, disc: bytes) -> None:
     explainer = Explainer(lasting.store, load_head(lasting.store, "shapes", "logistic"))
     options = ExplainOptions(method="black-and-white", shown="stripes", scores=False)

@@ -144,8 +144,11 @@ def _add_search(app: FastAPI, service: Service, terms: Terms) -> None:
         text = sent.said.get("text")
         if (text is None) == (not sent.images):
             raise UsageError("search by an image, an image_id or a text: by one of them")
-        if asked.task is not None:
-            service.store.labels.task(asked.task)
+        task = asked.task
+        if task is not None:
+            service.store.labels.task(task)
+        elif service.store.has_labels and len(tasks := service.store.labels.tasks()) == 1:
+            task = tasks[0].name
         async with terms.in_time():
             if text is not None:
                 chosen = asked.encoder
@@ -158,7 +161,7 @@ def _add_search(app: FastAPI, service: Service, terms: Terms) -> None:
                 [one] = [each for each in seen if isinstance(each, Seen)]
                 vectors, own = one.vector(encoder_id)[None].astype(np.float32), one.image_id
             [matches] = await asyncio.to_thread(
-                service.library.near, encoder_id, vectors, asked.k, [own], asked.task
+                service.library.near, encoder_id, vectors, asked.k, [own], task
             )
         return SearchOut(encoder_id=encoder_id, matches=matches_out(matches))
 

@@ -75,6 +75,10 @@ async function answer({ file, card, part }) {
 
 function draw(image, { file, card, part }) {
   const [said] = image.answers;
+  for (const head of tasks.flatMap((task) => task.heads)) {
+    if (head.task === said.task && head.head === said.head) head.version = said.version;  // it may have been fitted again
+  }
+  showVersion();
   part(".state").textContent = said.predicted.join(", ") || "none of the labels";
   part(".bars").replaceChildren(...said.top.map((each) => bar(each, said.predicted.includes(each.label))));
   const doubts = Object.keys(said.reasons).map((name) => REASONS[name] || name);
