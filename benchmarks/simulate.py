@@ -1,13 +1,13 @@
-"""Claim: on EuroSAT the default strategy needs at most half of the labels that drawing at random
-needs for 95 % of the full-data accuracy, and a replay of ten seeds takes under five minutes of two
-cores. So far no strategy reaches the half.
+"""Claim: on EuroSAT, with features of MobileNetV2 and logistic regression, the default strategy
+needs at most half of the labels that drawing at random needs for 95 % of the full-data accuracy,
+and a replay of ten seeds takes under five minutes of two cores.
 
     python benchmarks/simulate.py [first seed]
 
-With the encoder ``tiny`` and logistic regression. Seeds 0 to 9 are those on which the default was
-chosen: 40 % [24, 50], 229 labels instead of 385; of others, 100 to 109, the saving was 36 %
-[18, 48], 227 instead of 356.
-Dogs are 120 breeds at 64 pixels, of which it knows half: no saving is claimed for them.
+With the encoder ``tiny`` less is saved, and nothing is claimed: its answers come near the full
+accuracy with a third of the labels, most of which show what the classes are. Seeds 0 to 9 of
+``tiny`` are those on which the default was chosen; no seed of MobileNetV2 was looked at for that.
+Dogs are 120 breeds at 64 pixels, of which ``tiny`` knows half.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from _common import Run, icehouse, real, show, workplace
+from _common import Run, encoder, icehouse, real, show, workplace
 
 SEEDS, MINUTES, SAVED = 10, 5, 1 / 2
 SAVING = "saving", "saving_low", "saving_high"
+LARGE = 1500  # labels of a replay: MobileNetV2 has more numbers, and learns on for longer
 MANY, FEW = "auto,margin,least-confidence,entropy,coreset,typical", "auto,margin"
 
 
@@ -27,14 +28,17 @@ def main() -> None:
     data = real()
     first = sys.argv[1] if len(sys.argv) > 1 else "0"
     with workplace() as folder:
-        run = replay(folder / "eurosat", data / "eurosat.csv", MANY, first)
-        held = [told("EuroSAT", run)]
+        store, source = folder / "eurosat", data / "eurosat.csv"
+        run = replay(store, encoder(data), source, FEW, first, "--budget", LARGE)
+        held = [told("EuroSAT, MobileNetV2", run)]
         [auto] = [c for c in run.results[0]["curves"] if c["strategy"] == "auto"]
         saving = auto["needed"][1]["saving"]
         held.append(saving is not None and saving >= SAVED)
         print(f"the default saves {saving:.1%} for 95 %, claim >= {SAVED:.0%}: {held[-1]}")
+        run = replay(store, "tiny", source, MANY, first)
+        held.append(told("EuroSAT, tiny", run))
         breeds = data / "stanford_dogs_64"
-        run = replay(folder / "dogs", breeds, FEW, first, "--start", 240)
+        run = replay(folder / "dogs", "tiny", breeds, FEW, first, "--start", 240)
         held.append(told("dogs", run))
     if not all(held):
         sys.exit(1)
@@ -55,12 +59,12 @@ def told(name: str, run: Run) -> bool:
     return fast
 
 
-def replay(store: Path, source: Path, strategies: str, *more: object) -> Run:
+def replay(store: Path, name: str, source: Path, strategies: str, *more: object) -> Run:
     """Embed a dataset, and replay."""
-    icehouse("embed", source, "--store", store, "--encoder", "tiny")
+    icehouse("embed", source, "--store", store, "--encoder", name)
     first, *options = more
     words = ("--strategies", strategies, "--seeds", SEEDS, "--seed", first, *options)
-    return icehouse("simulate", "--store", store, *words)
+    return icehouse("simulate", "--store", store, "--encoder", name, *words)
 
 
 def said(need: dict[str, float | None]) -> tuple[str, str]:
