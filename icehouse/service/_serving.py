@@ -35,6 +35,11 @@ class Desks:
     service : Service
     number : int, optional
         Of the queue. None: the newest that is not done; another one when that is.
+
+    Raises
+    ------
+    LookupFailed
+        The store has no such queue.
     """
 
     def __init__(self, service: Service, number: int | None = None) -> None:
@@ -42,6 +47,8 @@ class Desks:
         self._number = number
         self._desk: Desk | None = None
         self._lock = threading.Lock()
+        if number is not None:
+            Queues(service.store.labels).queue(number)
 
     def __call__(self) -> Desk:
         """Return it."""

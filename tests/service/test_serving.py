@@ -13,6 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from icehouse.embedder import embed, list_source
+from icehouse.errors import LookupFailed
 from icehouse.heads import FitOptions, fit_head, load_head
 from icehouse.review import neighbours, predict_files
 from icehouse.service import Service, ServiceOptions, StationOptions, make_service
@@ -182,6 +183,11 @@ def test_vectors_are_those_that_embed_stores(
             vector = np.array(image["vector"], np.float32).astype(features.vectors.dtype)
             assert (vector == stored[image["image_id"]]).all()
             assert vector.astype(np.float64).tolist() == image["vector"]
+
+
+def test_a_queue_that_is_not_there_is_said_at_the_start(lasting: Service) -> None:
+    with pytest.raises(LookupFailed, match="queue 77"):
+        make_service(lasting, queue=77)
 
 
 # Search, and what is known.

@@ -289,6 +289,16 @@ def test_a_store_that_vanishes_is_said_and_what_is_at_hand_is_answered(
     assert client.get("/readyz").status_code == 200
 
 
+def test_heads_are_kept_where_the_store_vanishes_while_they_are_looked_at(own: Service) -> None:
+    served = own.heads.find([])
+    gone = own.store.path.with_name("elsewhere")
+    own.store.path.rename(gone)
+    with pytest.raises(NotAStore, match="there is no store"):
+        own.heads.refresh(lambda _: None)
+    assert own.heads.find([]) == served
+    gone.rename(own.store.path)
+
+
 def test_a_head_that_is_fitted_on_another_encoder_brings_it_along(
     own: Service, disc: bytes, pictures: Path, visit: Any
 ) -> None:

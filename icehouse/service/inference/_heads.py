@@ -136,6 +136,11 @@ class Heads:
         ----------
         make_ready : callable
             Called with the encoder_id of a new one before it answers.
+
+        Raises
+        ------
+        StoreError
+            The store is not there; all heads answer on.
         """
         changed = []
         known = tuple(_split(path) for path in self._served)
@@ -149,6 +154,7 @@ class Heads:
                 make_ready(new.encoder_id)
             except (FileNotFoundError, LookupFailed):
                 if old is not None:
+                    self._store.check_format()  # or else the store is gone, and not this head
                     LOG.warning("head %s is gone", path)
                     self._served = {k: v for k, v in self._served.items() if k != path}
                     changed.append(path)
