@@ -1,14 +1,14 @@
 """Gradient-boosted trees of XGBoost, on the principal components of the features.
 
 A histogram is kept of every column, whether a tree may use it or not, so the time of a tree grows
-with the width of the features: 1,280 of them and 120 classes took half an hour. Their first 128
-principal components take a tenth of it, and are as right or better: what encoders write is spread
-over all columns, and a tree splits one at a time.
+with the width of the features: 20 rounds of 100 classes on 1,280 of them took 35 s. On their first
+128 principal components they take 3, and are as right or better: what encoders write is spread over
+all columns, and a tree splits one at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy as np
 from icehouse.errors import MissingExtra
 from icehouse.heads._base import AnyArray, FloatArray, Head, IntArray, Rows, two_columns
 from icehouse.heads._settings import NOTHING, SEED, above, between, either, whole
+
+AT_ONCE = 16_384  # rows
 
 
 class XGBoostHead(Head):
@@ -113,7 +115,10 @@ class XGBoostHead(Head):
         """
         if self.axes_ is None:
             return X
-        return (X.astype(np.float64) @ self.axes_).astype(np.float32)
+        seen = np.empty((len(X), self.axes_.shape[1]), np.float32)
+        for some in _blocks(X):
+            seen[some] = X[some].astype(np.float64) @ self.axes_
+        return seen
 
     def to_arrays(self) -> dict[str, AnyArray]:
         """See :meth:`Head.to_arrays`; the trees are XGBoost's own UBJSON, byte by byte."""
@@ -131,8 +136,11 @@ def _axes(X: FloatArray, weight: FloatArray | None, count: int) -> FloatArray:  
     """Return the directions of largest variance, float32 (D, at most ``count``)."""
     share = np.ones(len(X), np.float32) if weight is None else weight
     share = share / share.sum()
-    centred = (X - share @ X) * np.sqrt(share)[:, None]
-    variance, axes = np.linalg.eigh(centred.T @ centred)
+    mean, covariance = share @ X, np.zeros((X.shape[1], X.shape[1]), np.float32)
+    for some in _blocks(X):
+        centred = (X[some] - mean) * np.sqrt(share[some])[:, None]
+        covariance += centred.T @ centred
+    variance, axes = np.linalg.eigh(covariance)
     told = int((variance > 1e-6 * variance[-1]).sum())  # the rest is rounding
     return np.ascontiguousarray(axes[:, ::-1][:, : max(1, min(count, told))])
 
@@ -150,3 +158,9 @@ def _has_cuda(xgboost: Any) -> bool:
     import torch
 
     return bool(xgboost.build_info().get("USE_CUDA")) and torch.cuda.is_available()
+
+
+def _blocks(X: FloatArray) -> Iterator[slice]:  # noqa: N803
+    """Yield parts of the rows, of which copies are small."""
+    for start in range(0, len(X), AT_ONCE):
+        yield slice(start, start + AT_ONCE)
