@@ -6,8 +6,9 @@
 
 Vectors are a mixture: centres, around each a spread that is the same in 32 directions for all of
 them, and a little noise in all directions, as features of a network have. Queries are further
-draws. Beside stand FAISS's HNSW32 and what the Python that ``SEARCH_PEERS`` names has of usearch
-and hnswlib, each at the settings with which it reaches the recall, if it does.
+draws. Beside stand FAISS's HNSW32 and, in the Python that ``SEARCH_PEERS`` names, usearch, hnswlib
+and LanceDB, each at the settings with which it reaches the recall, if it does. LanceDB's is IVF_RQ:
+of its indexes the one that built and answered fastest at 100,000 vectors.
 
 ``python benchmarks/search.py [ROWS [WAY …]]``
 """
@@ -19,6 +20,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,7 +33,7 @@ CENTRES, DIRECTIONS, SPREAD, NOISE = 5000, 32, 0.7, 0.25
 TARGETS = (0.95, 0.99)
 BREADTHS = (16, 32, 64, 128, 256, 512)
 ENCODER = "mixture-0123456789ab"
-WAYS = ("flatip", "exact", "chosen 0.95", "chosen 0.99", "hnsw32", "usearch", "hnswlib")
+WAYS = ("flatip", "exact", "chosen 0.95", "chosen 0.99", "hnsw32", "usearch", "hnswlib", "lancedb")
 ASKED = {"exact": 1.5, "chosen 0.99": 5.0, "chosen 0.95": 65.0}
 
 
@@ -102,7 +104,7 @@ def write(folder: Path, rows: int) -> None:
 
 def run(folder: Path, way: str) -> list[dict[str, Any]]:
     """Measure one way in a process of its own; nothing where it is not there."""
-    peer = way in ("usearch", "hnswlib")
+    peer = way in PEERS
     python = os.environ.get("SEARCH_PEERS") if peer else sys.executable
     if python is None:
         print(f"{way}: skipped, SEARCH_PEERS names no Python that has it")
@@ -122,7 +124,7 @@ def run(folder: Path, way: str) -> list[dict[str, Any]]:
 def measure(way: str, folder: Path) -> list[dict[str, Any]]:
     """Return what one way comes to."""
     queries, right = np.load(folder / "queries.npy"), np.load(folder / "right.npy")
-    if way in ("usearch", "hnswlib"):
+    if way in PEERS:
         return PEERS[way](np.load(folder / "vectors.npy", mmap_mode="r"), queries, right)
     from icehouse.store import Store
 
@@ -212,7 +214,41 @@ def hnswlib(vectors: np.ndarray, queries: np.ndarray, right: np.ndarray) -> list
     return swept("hnswlib", ask, right, beside)
 
 
-PEERS = {"usearch": usearch, "hnswlib": hnswlib}
+def lancedb(vectors: np.ndarray, queries: np.ndarray, right: np.ndarray) -> list[dict[str, Any]]:
+    """Return LanceDB, which keeps its vectors on disk, in its own environment."""
+    import lancedb
+    import pyarrow as pa
+    from lancedb.index import IvfRq
+
+    def rows(start: int) -> Any:
+        some = vectors[start : start + SHARD]
+        flat = pa.array(some.reshape(-1))
+        place = pa.array(np.arange(start, start + len(some)))
+        return pa.record_batch([place, pa.FixedSizeListArray.from_arrays(flat, DIM)], schema=schema)
+
+    schema = pa.schema([("place", pa.int64()), ("vector", pa.list_(pa.float16(), DIM))])
+    starts = range(0, len(vectors), SHARD)
+    with tempfile.TemporaryDirectory(prefix="icehouse-bench-") as folder:
+        batches = pa.RecordBatchReader.from_batches(schema, map(rows, starts))
+        table = lancedb.connect(folder).create_table("vectors", batches)
+        started = time.perf_counter()
+        table.create_index("vector", config=IvfRq(distance_type="cosine", num_bits=8))
+        beside = {"build": time.perf_counter() - started}
+        beside["mb"] = round(table.list_indices()[0].size_bytes / 1e6)
+
+        def ask(breadth: int) -> Callable[[], Any]:
+            asked = table.search(list(queries)).distance_type("cosine").limit(K)
+            asked = asked.nprobes(breadth).select(["place"])
+            return lambda: together(asked.to_arrow())
+
+        def together(answer: Any) -> np.ndarray:
+            order = np.argsort(answer["query_index"].to_numpy(), kind="stable")
+            return answer["place"].to_numpy()[order].reshape(len(queries), K)
+
+        return swept("lancedb", ask, right, beside)
+
+
+PEERS = {"usearch": usearch, "hnswlib": hnswlib, "lancedb": lancedb}
 
 
 def swept(
