@@ -142,9 +142,9 @@ SURFACE = {
         "make_app", "make_service", "of_settings", "open_service", "serve",
     ],
     "icehouse.service.http": [
-        "MIB", "EmbedOut", "ErrorOut", "Explanations", "FlagOut", "KnownOut", "Limits", "People",
-        "Person", "PredictOut", "PredictedOut", "ReadyOut", "SearchOut", "TasksOut", "Terms",
-        "add_explanations", "add_knowledge", "add_map", "add_pages", "add_pictures",
+        "MIB", "REVIEWER", "EmbedOut", "ErrorOut", "Explanations", "FlagOut", "KnownOut", "Limits",
+        "People", "Person", "PredictOut", "PredictedOut", "ReadyOut", "SearchOut", "TasksOut",
+        "Terms", "add_explanations", "add_knowledge", "add_map", "add_pages", "add_pictures",
         "add_predictions", "add_review", "check_host", "is_loopback", "new_app",
     ],
     "icehouse.service.desk": ["Desk", "DeskOptions", "choose_queue"],

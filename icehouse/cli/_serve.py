@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from icehouse.cli._app import LabelsUrl, app, echo
+from icehouse.cli._search import MilvusUrl
 
 Few = list[str] | None
 
@@ -22,10 +23,15 @@ def serve(
         Few, typer.Option(metavar="TASK/NAME", help="Served; the first is the default. All.")
     ] = None,
     encoder: Annotated[Few, typer.Option(help="Served besides those of the heads.")] = None,
+    index: MilvusUrl = None,
     queue: Annotated[int | None, typer.Option(help="Of the review page. Default: newest.")] = None,
-    host: Annotated[str | None, typer.Option(help="Other machines reach 0.0.0.0.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Other machines reach 0.0.0.0. Default: 127.0.0.1.")
+    ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: 8400.")] = None,
-    engine: Annotated[str | None, typer.Option(help="auto, torch or openvino.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="auto, torch or openvino. Default: auto.")
+    ] = None,
     token_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Tokens of visitors, one in a line.")
     ] = None,
@@ -40,12 +46,23 @@ def serve(
     trust_proxy: Annotated[
         str | None, typer.Option(metavar="ADDRESSES", help="Whose X-Forwarded is believed.")
     ] = None,
-    max_upload: Annotated[float | None, typer.Option(help="MiB of one request.")] = None,
-    max_pixels: Annotated[float | None, typer.Option(help="Millions, of one image.")] = None,
-    max_images: Annotated[int | None, typer.Option(help="Of one request.")] = None,
-    max_waiting: Annotated[int | None, typer.Option(help="Images in the queue.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds of a request.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Requests/s of an address; 0: any.")] = None,
+    max_upload: Annotated[
+        float | None, typer.Option(help="MiB of one request. Default: 32.")
+    ] = None,
+    max_pixels: Annotated[
+        float | None, typer.Option(help="Millions, of one image. Default: 50.")
+    ] = None,
+    max_images: Annotated[int | None, typer.Option(help="Of one request. Default: 64.")] = None,
+    max_waiting: Annotated[
+        int | None, typer.Option(help="Images in the queue. Default: 256.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds of a request. Default: 30.")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Requests/s of an address; 0: any, as where only this machine asks."),
+    ] = None,
     window_ms: Annotated[
         float | None,
         typer.Option(
@@ -69,6 +86,7 @@ def serve(
         labels=labels,
         heads=tuple(head or ()),
         encoders=tuple(encoder or ()),
+        index=index,
         queue=queue,
         host=host,
         port=port,

@@ -19,8 +19,8 @@ def make_app(desk: Desk, people: People | None = None) -> FastAPI:
     """
     people = people or People()
     app = new_app("icehouse review", people)
-    add_review(app, lambda: desk, people)
+    add_review(app, lambda _person: desk, people)
     add_pictures(app, desk.jpeg)
-    add_map(app, lambda: desk)
+    add_map(app, lambda _person: desk)
     add_pages(app, {"/": "review", "/review": "review", "/map": "map"})
     return app

@@ -10,9 +10,11 @@ from icehouse.review import QueueOptions
 from icehouse.service._settings import ServeSettings
 from icehouse.service.desk import Desk, choose_queue
 from icehouse.service.http import (
+    REVIEWER,
     Explanations,
     Limits,
     People,
+    Person,
     Terms,
     add_explanations,
     add_knowledge,
@@ -28,13 +30,14 @@ from icehouse.store import Queues, Store
 
 
 class Desks:
-    """The desk of a service, which is set up when somebody sits down at it.
+    """The desk of a service, which is set up when somebody comes who may sit down at it.
 
     Parameters
     ----------
     service : Service
     number : int, optional
-        Of the queue. None: the newest that is not done; another one when that is.
+        Of the queue. None: the newest that is not done, and another one when that is; where there
+        is none, whoever may review begins one, and readers do not.
 
     Raises
     ------
@@ -50,14 +53,14 @@ class Desks:
         if number is not None:
             Queues(service.store.labels).queue(number)
 
-    def __call__(self) -> Desk:
-        """Return it."""
+    def __call__(self, person: Person) -> Desk:
+        """Return it for a person, or raise LookupFailed where nothing is reviewed yet."""
         store = self._service.store
         with self._lock:
             if self._desk is None or (self._number is None and self._is_done(self._desk)):
                 served = self._service.heads.find([])[0]
                 options = QueueOptions(task=served.task, head=served.name)
-                queue = choose_queue(store, self._number, options)
+                queue = choose_queue(store, self._number, options, person.may(REVIEWER))
                 if self._desk is None or queue.id != self._desk.queue.id:
                     self._desk = Desk(store, queue.id, images=self._service.library.images)
             return self._desk

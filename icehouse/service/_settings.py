@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +21,7 @@ from icehouse.service.inference import ServiceOptions, StationOptions
 
 PREFIX = "ICEHOUSE_SERVE_"
 CONFIG = f"{PREFIX}CONFIG"
+SECRETS = ("token", "persons")  # are not shown where something is wrong with them
 RATE = 20.0  # requests a second of one address, where other machines may ask
 
 
@@ -35,6 +37,7 @@ class ServeSettings(BaseSettings):
     labels: str | None = Field(None, description="URL of the database of the labels.")
     heads: tuple[str, ...] = Field((), description="TASK/NAME; none: all of the store.")
     encoders: tuple[str, ...] = Field((), description="Served besides those of the heads.")
+    index: str | None = Field(None, description="A Milvus to search by: milvus:FILE.db or a URL.")
     queue: int | None = Field(None, description="Of the review page; none: the newest open one.")
     host: str = "127.0.0.1"
     port: int = Field(8400, ge=0, le=65535)
@@ -85,9 +88,8 @@ class ServeSettings(BaseSettings):
                 raise UsageError(f"there is no file of settings {named}")
             return cls(**said)
         except ValidationError as error:
-            wrong = error.errors(include_url=False, include_context=False, include_input=False)
-            words = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong)
-            raise UsageError(f"settings of icehouse serve: {words}") from None
+            wrong = error.errors(include_url=False, include_context=False)
+            raise UsageError(f"icehouse serve: {'; '.join(map(_words, wrong))}") from None
         except ValueError as error:  # the file is no TOML
             raise UsageError(f"{os.environ.get(CONFIG)} cannot be read: {error}") from error
         finally:
@@ -128,4 +130,13 @@ class ServeSettings(BaseSettings):
             limit=self.max_waiting,
             window=self.window_ms / 1000,
         )
-        return ServiceOptions(self.heads, self.encoders, station)
+        return ServiceOptions(self.heads, self.encoders, station, index=self.index)
+
+
+def _words(wrong: ErrorDetails) -> str:
+    """Return what is wrong with a setting, and what was got unless that may be a secret."""
+    name = str(wrong["loc"][0]) if wrong["loc"] else ""
+    words = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
+    if name in ServeSettings.model_fields and name not in SECRETS and wrong["type"] != "missing":
+        words += f", got {wrong['input']!r}"
+    return f"{words} (--{name.replace('_', '-')}, {PREFIX}{name.upper()} or a line of the file)"

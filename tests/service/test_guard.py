@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import shutil
 import socket
 import threading
 import time
@@ -15,9 +16,19 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from icehouse.service import Limits, People, Service, Terms, Wire, make_service
+from icehouse.service import (
+    Limits,
+    People,
+    Service,
+    ServiceOptions,
+    StationOptions,
+    Terms,
+    Wire,
+    make_service,
+)
 from icehouse.service.http._errors import without_paths
 from icehouse.service.http._rate import Rate
+from icehouse.store import Queues, Store
 
 TOKEN = "visitor-0123456789abcdef"
 PNG = {"Content-Type": "image/png"}
@@ -94,6 +105,34 @@ def test_a_visitor_asks_and_flags_but_does_not_review(lasting: Service, visit: A
     assert client.get("/v1/tasks").status_code == 200
     said = client.post("/v1/review/next", json={"count": 1})
     assert (said.status_code, said.json()["error"]) == (403, "Forbidden")
+
+
+def test_a_token_that_nobody_has_is_said_to_be_that(lasting: Service, visit: Any) -> None:
+    client = visit(make_service(lasting, a_visitor()))
+    wrong = client.get("/v1/tasks", headers={"Authorization": f"Bearer {TOKEN}x"}).json()
+    assert wrong["detail"] == "nobody here has the token that you have given"
+    assert client.get("/v1/tasks").json()["detail"].startswith("give your token")
+
+
+def test_readers_begin_no_queue_and_see_those_that_others_began(
+    shelf: Path, tmp_path: Path, visit: Any
+) -> None:
+    shutil.copytree(shelf / "store", tmp_path / "store")
+    store = Store.open(tmp_path / "store")
+    people = People.of([f"ann:reviewer:{TOKEN}-ann"], tokens=[TOKEN])
+    service = Service(store, ServiceOptions(station=StationOptions(engine="torch")))
+    app = make_service(service, people)
+    reader = visit(app, headers=BEARER)
+    for path in ("/v1/review", "/v1/review/state", "/v1/map/groups"):
+        said = reader.get(path)
+        assert (said.status_code, said.json()["error"]) == (404, "LookupFailed")
+        assert "nothing of task 'shapes' is being reviewed" in said.json()["detail"]
+    assert Queues(store.labels).queues("shapes") == []
+    ann = visit(app, headers={"Authorization": f"Bearer {TOKEN}-ann"})
+    begun = ann.get("/v1/review").json()
+    assert reader.get("/v1/review").json() == begun | {"me": {"name": "visitor", "role": "reader"}}
+    assert [queue.id for queue in Queues(store.labels).queues("shapes")] == [begun["queue"]]
+    service.close()
 
 
 def test_without_tokens_only_this_machine_is_answered(lasting: Service, visit: Any) -> None:

@@ -14,8 +14,17 @@ import pytest
 from PIL import Image
 
 from icehouse.embedder import embed, list_source
-from icehouse.errors import LookupFailed
-from icehouse.search import BuildOptions, Query, build_index, drop_index, extend_index, search
+from icehouse.errors import LookupFailed, MilvusError, UsageError
+from icehouse.search import (
+    BuildOptions,
+    Query,
+    build_index,
+    drop_index,
+    extend_index,
+    push_index,
+    search,
+)
+from icehouse.search.milvus._collection import Collection
 from icehouse.service import Service, ServiceOptions, StationOptions, make_service
 from icehouse.service.inference._library import AGAIN, Library
 from icehouse.store import (
@@ -158,6 +167,34 @@ def test_an_index_is_used_as_soon_as_there_is_one_and_as_long(
     assert covered() is None
     assert "search is exact and slower" in caplog.text
     agrees(library)
+
+
+def test_milvus_is_searched_and_where_it_fails_answers_stay_right(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: Any
+) -> None:
+    pytest.importorskip("milvus_lite", reason="milvus-lite is not installed")
+    add(store, range(400))
+    where = f"milvus:{tmp_path}/index.db"
+    push_index(store, ENCODER, where)
+    library = Library(store, index=where)
+    library.open(ENCODER)
+    engine = library._open(ENCODER).engine
+    assert engine is not None
+    assert engine.index is not None
+    assert engine.index.covered.all()
+    agrees(library)
+    assert "search by" not in caplog.text
+
+    def gone(*_: object) -> None:
+        raise MilvusError("nobody answers")
+
+    monkeypatch.setattr(Collection, "nearest", gone)
+    for _ in range(2):
+        agrees(library)
+    [said] = [each.getMessage() for each in caplog.records if "search by" in each.getMessage()]
+    assert "search is exact and slower: nobody answers" in said
+    with pytest.raises(UsageError, match="--index takes milvus:"):
+        Library(store, index="photos.db").open(ENCODER)
 
 
 def test_what_is_all_forgotten_has_no_neighbours(store: Store) -> None:

@@ -107,7 +107,7 @@ def test_an_image_is_answered_with_bars_and_neighbours_and_flagged(
     item = Queues(own.store.labels).items(1)[0]
     assert item.image_id == image_id(disc + b"more")
     assert item.why["said"][0]["labels"] == ["stripes"]
-    page.goto(f"{url}/review")
+    page.click("nav >> text=Review")
     page.wait_for_selector("#ask[open]")
     page.fill("#given", "ann")
     page.keyboard.press("Enter")
@@ -115,6 +115,8 @@ def test_an_image_is_answered_with_bars_and_neighbours_and_flagged(
     assert "“<b>no disc</b>”" in page.inner_text("#why")
     assert "visitors" in page.inner_text("#caption")
     visitor.shot("review")
+    page.click("nav >> text=Predict")
+    page.wait_for_selector("#drop")
     # What the head could not be asked is said on the page, and by the browser in its own words.
     assert all("status of 400" in line for line in visitor.said)
 

@@ -32,7 +32,11 @@ def test_options_come_before_the_environment_before_the_file(
     ("said", "match"),
     [
         ({}, "store: Field required"),
-        ({"store": "s", "port": 70_000}, "port: Input should be less than"),
+        (
+            {"store": "s", "port": 70_000},
+            "port: Input should be less than or equal to 65535, got 7",
+        ),
+        ({"store": "s", "max_upload": -1}, "got -1 .--max-upload, ICEHOUSE_SERVE_MAX_UPLOAD or a"),
         ({"store": "s", "max_images": 0}, "max_images: "),
         ({"store": "s", "what": 1}, "what: Extra inputs"),
     ],
@@ -40,6 +44,13 @@ def test_options_come_before_the_environment_before_the_file(
 def test_what_is_no_setting_is_refused(said: dict[str, object], match: str) -> None:
     with pytest.raises(UsageError, match=match):
         ServeSettings.of(**said)
+
+
+@pytest.mark.parametrize("said", [{"token": 123_456}, {"persons": (123_456,)}, {"tokn": 123_456}])
+def test_what_may_be_a_secret_is_not_shown(said: dict[str, object]) -> None:
+    with pytest.raises(UsageError) as refused:
+        ServeSettings.of(store="s", **said)
+    assert "123" not in str(refused.value)
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:

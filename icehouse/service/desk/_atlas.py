@@ -99,7 +99,10 @@ class Atlas:
         if kept is not None:
             return kept
         drawn = make_map(self._store, self._encoder_id, MapOptions("pca"))
-        words = "This is a quick look (principal components). A map by UMAP: icehouse map"
+        words = (
+            "This is a quick look (principal components). A map by UMAP: icehouse map --encoder "
+            f"{self._encoder_id}"
+        )
         return Map(**{**vars(drawn), "notes": (*drawn.notes, words)})
 
 

@@ -16,12 +16,13 @@ from ._models import (
     SearchOut,
     TasksOut,
 )
-from ._people import People, Person, check_host, is_loopback
+from ._people import REVIEWER, People, Person, check_host, is_loopback
 from ._predicting import add_predictions
 from ._reviewing import add_pictures, add_review
 
 __all__ = [
     "MIB",
+    "REVIEWER",
     "EmbedOut",
     "ErrorOut",
     "Explanations",

@@ -21,6 +21,7 @@ from icehouse.service.inference import Metrics
 
 TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 OPENAPI = "/v1/openapi.json"
+LINKS = b"<!-- pages -->"  # where a page has its links to the others
 BEARER = HTTPBearer(auto_error=False, description="The token of a person, where any are given.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 
@@ -82,9 +83,15 @@ def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 def add_pages(app: FastAPI, pages: Mapping[str, str]) -> None:
-    """Serve pages by their addresses (``{"/": "review"}``), and the files that they are made of."""
+    """Serve pages by their addresses (``{"/": "review"}``), and the files that they are made of.
+
+    Each page has links to the others; their addresses are relative, for a proxy may add to them.
+    """
     folder = resources.files("icehouse.service") / "pages"
     files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    links: dict[str, str] = {}
+    for address, name in pages.items():
+        links.setdefault(name, f'<a href="{address[1:] or "./"}">{name.capitalize()}</a>')
 
     def add(address: str, content: bytes) -> None:
         @app.get(address, include_in_schema=False)
@@ -92,7 +99,8 @@ def add_pages(app: FastAPI, pages: Mapping[str, str]) -> None:
             return Response(content, media_type=TYPES["html"])
 
     for address, name in pages.items():
-        add(address, files[f"{name}.html"])
+        others = " ".join(link for other, link in links.items() if other != name)
+        add(address, files[f"{name}.html"].replace(LINKS, others.encode()))
 
     @app.get("/static/{name}", include_in_schema=False)
     async def static(name: str) -> Response:

@@ -41,6 +41,8 @@ READING = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/", "/review", "/map", "/healthz")
 """What needs no token: pages without anything of the store, and whether the process lives."""
 OPEN_BELOW = "/static/"
+STRANGER = "give your token, as: Authorization: Bearer TOKEN (a page has it in its link)"
+UNKNOWN = "nobody here has the token that you have given"
 
 
 class Guard:
@@ -124,8 +126,9 @@ class Guard:
         token = given[7:] if given[:7].lower() == "bearer " else None
         person = self._people.who(token, headers.get("x-reviewer"))
         if person is None and path not in OPEN and not path.startswith(OPEN_BELOW):
-            words = "give your token, as: Authorization: Bearer TOKEN (a page has it in its link)"
-            return refusal(401, words, {"WWW-Authenticate": "Bearer"} | CLOSE)
+            return refusal(
+                401, STRANGER if token is None else UNKNOWN, {"WWW-Authenticate": "Bearer"} | CLOSE
+            )
         scope["state"]["person"] = person
         return self._too_large(headers)
 
@@ -140,7 +143,7 @@ class Guard:
     @property
     def words_of_size(self) -> str:
         """What to say of a body that is too large."""
-        return f"a request has {self._limits.body / MIB:g} MiB at most; send fewer images in one"
+        return f"a request has {self._limits.body / MIB:g} MiB at most; send less"
 
     def take(self, size: int, before: int) -> None:
         """Hold some more bytes of a body, or raise HTTPException."""

@@ -26,49 +26,49 @@ KEPT = "private, max-age=31536000, immutable"  # an image_id is of one content
 REFUSED = refusals(404)
 
 
-def add_review(app: FastAPI, desk: Callable[[], Desk], people: People) -> None:
+def add_review(app: FastAPI, desk: Callable[[Person], Desk], people: People) -> None:
     """Add the routes of the review page.
 
     Parameters
     ----------
     app : FastAPI
     desk : callable
-        Returns the desk that people sit at.
+        Returns the desk that a person sits at.
     people : People
     """
-    reader, reviewer = asks(READER), asks(REVIEWER)
+    reader, reviewer, owner = asks(READER), asks(REVIEWER), asks(OWNER)
 
     @app.get("/v1/review", responses=REFUSED)
     def about(person: Person = reader) -> dict[str, Any]:
         me = {"name": person.name, "role": person.role}
-        return {**desk().about(), "me": me, "anybody": people.anybody}
+        return {**desk(person).about(), "me": me, "anybody": people.anybody}
 
-    @app.get("/v1/review/state", dependencies=[reader], responses=REFUSED)
-    def state() -> Any:
-        return jsonable_encoder(desk().state(), custom_encoder={bytes: bytes.hex})
+    @app.get("/v1/review/state", responses=REFUSED)
+    def state(person: Person = reader) -> Any:
+        return jsonable_encoder(desk(person).state(), custom_encoder={bytes: bytes.hex})
 
     @app.post("/v1/review/next", responses=REFUSED)
     def give(asked: NextIn, person: Person = reviewer) -> dict[str, Any]:
-        return {"items": desk().next(person.name, asked.count)}
+        return {"items": desk(person).next(person.name, asked.count)}
 
     @app.post("/v1/review/answers", responses=REFUSED)
     def answer(sent: AnswersIn, person: Person = reviewer) -> dict[str, Any]:
-        recorded = desk().answer(person.name, [to_answer(each) for each in sent.answers])
+        recorded = desk(person).answer(person.name, [to_answer(each) for each in sent.answers])
         return {"recorded": [RecordedOut.of(each) for each in recorded]}
 
     @app.post("/v1/review/undo", responses=REFUSED)
     def undo(sent: UndoIn, person: Person = reviewer) -> dict[str, Any]:
-        image = desk().undo(person.name, sent.token)
+        image = desk(person).undo(person.name, sent.token)
         return {"image_id": None if image is None else image.hex()}
 
-    @app.post("/v1/review/classes", dependencies=[asks(OWNER)], responses=REFUSED)
-    def add_class(sent: ClassIn) -> dict[str, Any]:
-        desk().add_class(sent.name)
-        return desk().about()
+    @app.post("/v1/review/classes", responses=REFUSED)
+    def add_class(sent: ClassIn, person: Person = owner) -> dict[str, Any]:
+        desk(person).add_class(sent.name)
+        return desk(person).about()
 
-    @app.post("/v1/review/refit", dependencies=[asks(OWNER)], responses=REFUSED)
-    def refit() -> dict[str, Any]:
-        return {"begun": desk().refit_soon()}
+    @app.post("/v1/review/refit", responses=REFUSED)
+    def refit(person: Person = owner) -> dict[str, Any]:
+        return {"begun": desk(person).refit_soon()}
 
 
 def add_pictures(app: FastAPI, jpeg: Callable[[bytes, int], bytes]) -> None:

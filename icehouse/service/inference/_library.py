@@ -86,15 +86,34 @@ class Library:
     store : Store
     clock : callable
         Seconds.
+    index : str, optional
+        A Milvus to search by; see :meth:`icehouse.search.Engine.open`.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float] = time.monotonic,
+        index: str | None = None,
+    ) -> None:
         self.store = store
+        self._index = index
         self.images = Images(store)
         self._lock, self._looking = threading.Lock(), threading.RLock()
         self._clock, self._looked = clock, -math.inf
         self._opened: dict[str, _Opened] = {}
         self._labels: dict[str, LabelState] = {}
+        self._said: set[str] = set()
+
+    def open(self, encoder_id: str) -> None:
+        """Read the vectors of an encoder, and connect to their index, before anybody asks.
+
+        Raises
+        ------
+        UsageError, MissingExtra
+            The index is no address of Milvus, or its client is not installed.
+        """
+        self._open(encoder_id)
 
     def has(self, image: bytes) -> bool:
         """Whether an image stands in a dataset."""
@@ -178,6 +197,7 @@ class Library:
             return [[] for _ in vectors]
         among = None if opened.there.all() else opened.there
         similarity, index = opened.engine.nearest(vectors, k + 1, among)
+        self._say(encoder_id, opened.engine)
         labels = self.labels(task) if task else {}
         found = []
         for own, scores, rows in zip(skip, similarity.tolist(), index, strict=True):
@@ -220,15 +240,23 @@ class Library:
     def _read(self, encoder_id: str) -> _Opened:
         stamp = self._stamp(encoder_id)
         try:
-            engine = Engine.open(self.store, encoder_id)
+            engine = Engine.open(self.store, encoder_id, index=self._index)
         except LookupFailed:  # all that it had are forgotten
             return _Opened(stamp, None, np.empty(0, np.bool_))
-        for note in engine.notes:
-            LOG.warning("search by %s: %s", encoder_id, note)
+        self._said.clear()
+        self._say(encoder_id, engine)
         there = np.zeros(len(engine.rows), np.bool_)
         rows = engine.rows.find(ids_from_bytes(self.images.every()))
         there[rows[rows >= 0]] = True
         return _Opened(stamp, engine, there)
+
+    def _say(self, encoder_id: str, engine: Engine) -> None:
+        """Write to the log what is to be said of an index, once while it is open."""
+        for note in engine.notes:
+            words = f"search by {encoder_id}: {note}"
+            if words not in self._said:
+                self._said.add(words)
+                LOG.warning("%s", words)
 
     def _stamp(self, encoder_id: str) -> tuple[Any, ...]:
         """Return what the vectors of an encoder, and what is said of them, are read from."""

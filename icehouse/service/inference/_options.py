@@ -41,9 +41,12 @@ class ServiceOptions:
     station : StationOptions
     watch : float
         Seconds between looks at what has changed in the store.
+    index : str or None
+        A Milvus to search by, as ``milvus:photos.db``. None: the index that the store may have.
     """
 
     heads: tuple[str, ...] = ()
     encoders: tuple[str, ...] = ()
     station: StationOptions = field(default_factory=StationOptions)
     watch: float = 1.0
+    index: str | None = None

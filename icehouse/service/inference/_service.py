@@ -51,6 +51,8 @@ class Service:
     ------
     LookupFailed, HeadError, EncoderError
         Something that is to be served cannot be.
+    UsageError, MissingExtra
+        The index is no Milvus, or its client is not installed.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Service:
         self.store = store
         self.options = options or ServiceOptions()
         self.metrics = metrics or Metrics()
-        self.library = Library(store)
+        self.library = Library(store, index=self.options.index)
         self.heads = Heads(store, self.options.heads)
         self.stations: dict[str, Station] = {}
         self._words: dict[str, TextEncoder] = {}
@@ -71,6 +73,8 @@ class Service:
             wanted = [choose_encoder(store)]
         for encoder_id in wanted:
             self._open(encoder_id)
+            if self.options.index is not None:
+                self.library.open(encoder_id)
         if not any(station.on_gpu for station in self.stations.values()):
             self._until.enter_context(one_torch_thread())  # batches are side by side
             self._until.enter_context(threadpool_limits(1))

@@ -287,7 +287,7 @@ function keys() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]") || !desk.about) return;
+  if (document.querySelector("dialog[open]") || !desk.about || desk.about.me.role === "reader") return;
   if (grid.open && grid.key(event)) return event.preventDefault();
   if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
   const place = LETTERS.indexOf(event.key);
@@ -318,6 +318,13 @@ function look() {
   }, 300);
 }
 
+// Who may not answer sees how the queue stands, and nothing to press.
+function onlyLook() {
+  $("end-title").textContent = `You read as ${desk.about.me.name}; answering takes the token of a reviewer`;
+  for (const name of ["single", "grid", "to-grid", "refit", "saved", "help"]) $(name).hidden = true;
+  $("end").hidden = false;
+}
+
 async function begin() {
   try {
     const about = await desk.open();
@@ -328,8 +335,9 @@ async function begin() {
     document.title = `${about.task} · icehouse`;
     $("title").textContent = `${about.task}, queue ${about.queue} by ${about.strategy}`;
     keys();
-    desk.flush();
     look();
+    if (about.me.role === "reader") return onlyLook();
+    desk.flush();
     await fill();
     await show();
   } catch (error) {
