@@ -27,10 +27,10 @@ TASK = "shapes"
 class Inside:
     """The page, served by a thread of this process."""
 
-    def __init__(self, store: Store) -> None:
-        listener = listen("127.0.0.1", 0, People())
+    def __init__(self, store: Store, people: People | None = None) -> None:
+        listener = listen("127.0.0.1", 0, people or People())
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        app = make_app(Desk(store, 1, DeskOptions(refit_every=0)))
+        app = make_app(Desk(store, 1, DeskOptions(refit_every=0)), people)
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         self._thread = threading.Thread(target=self._server.run, args=([listener],))
         self._thread.start()
@@ -321,6 +321,28 @@ def test_two_people_see_different_images_and_each_other(
     until(lambda: "bob <b>&: 4 labelled" in bob.page.inner_text("#team"))
     until(lambda: "ann: 4 labelled" in bob.page.inner_text("#team"))
     assert ann.said == bob.said == []
+
+
+def test_who_only_reads_sees_how_the_queue_stands_and_nothing_to_press(
+    browser: Any, reviewed: Store
+) -> None:
+    token = "rita-0123456789abcdef"
+    server = Inside(reviewed, People([f"rita:reader:{token}"]))
+    try:
+        page = browser.new_context().new_page()
+        page.goto(f"{server.url}?token={token}")
+        until(lambda: page.inner_text("#end-words") == "0 of 40 images are done.")
+        assert page.inner_text("#end-title").startswith("You read as rita; answering takes")
+        assert page.locator("button:visible").count() == 0
+        page.keyboard.press("1")
+        page.keyboard.press("?")
+        assert page.is_hidden("#message")
+        assert page.is_hidden("#keys")
+        page.click("nav >> text=Map")
+        page.wait_for_url(f"{server.url}map")
+    finally:
+        server.end()
+    assert reviews(reviewed) == {}
 
 
 def test_a_queue_comes_to_its_end(browser: Any, server: Inside, reviewed: Store) -> None:
