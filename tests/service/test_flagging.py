@@ -64,6 +64,13 @@ def test_an_image_that_is_new_is_kept_and_is_the_next_that_people_see(
     assert 'icehouse_flags_total{task="shapes"} 1.0' in client.get("/metrics").text
 
 
+def test_images_that_are_kept_are_known_at_once(client: TestClient) -> None:
+    for number in range(3):  # one right after the other
+        name = flag(client, picture(number))["image_id"]
+        [said] = client.post("/v1/predict", json={"image_ids": [name]}).json()["images"]
+        assert said["error"] is None
+
+
 def test_an_image_of_the_store_is_only_asked_about(
     client: TestClient, own: Service, disc: bytes
 ) -> None:

@@ -108,7 +108,7 @@ class Flags:
                 info = seen.info
                 sent = Sent(data, info.format, info.width, info.height)
                 keep(store, VISITORS, sent, seen.vectors)
-                library.images.refresh()
+                library.refresh()
             number = self._ask(served, seen.image_id, prediction, complaint)
         self._service.metrics.flagged(served.task)
         return Flagged(number, kept)

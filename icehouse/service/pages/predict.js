@@ -43,7 +43,8 @@ function take(files) {
     const address = URL.createObjectURL(file);
     const picture = part(".stage img");
     picture.alt = file.name || "pasted image";
-    picture.onload = picture.onerror = () => URL.revokeObjectURL(address);
+    picture.onload = () => URL.revokeObjectURL(address);
+    picture.onerror = () => { picture.hidden = true; picture.onload(); };
     picture.src = address;
     part("figcaption").textContent = picture.alt;
     $("results").prepend(card);

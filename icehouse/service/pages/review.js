@@ -123,6 +123,8 @@ function drawWhy(item) {
   const { why, said } = item;
   const words = [];
   if (why.reason) words.push(`${why.reason[0].toUpperCase()}${why.reason.slice(1)}.`);
+  for (const { by, labels, note } of (why.said || []).slice(0, -1))
+    words.push(`So did ${by}${labels.length ? `: ${labels.join(", ")}` : ""}${note ? ` (“${note}”)` : ""}.`);
   if (why.predicted) words.push(`${why.head} said ${why.predicted.join(", ") || "no label"} (${why.probability.toFixed(2)}).`);
   if (said) words.push(`Labelled ${said.labels.join(", ") || "with nothing"} by ${said.by}.`);
   if (item.reviewers > 1) words.push(`${item.reviewers} people are asked.`);
