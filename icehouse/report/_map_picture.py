@@ -26,6 +26,7 @@ OTHER, NONE = "#8c959f", "#d8dee4"
 CROWD = 0.12  # of the paper that points cover, at most, if none lay on another
 SMALLEST, LARGEST = 0.7, 4.0
 NAMED = 20  # groups that are named on the map
+NAME = 15  # pixels from one name to the next below
 
 
 def draw_map(drawn: Map, groups: Groups, title: str) -> bytes:
@@ -47,9 +48,11 @@ def draw_map(drawn: Map, groups: Groups, title: str) -> bytes:
     radius = _radius(len(drawn))
     canvas.dots(*_shuffled(at, palette[groups.of], groups), radius)
     if groups.by not in (ERROR, FLAG) and len(groups.names) <= NAMED:
-        for number, name in enumerate(groups.names):
-            x, y = _middle(at[groups.of == number])
-            canvas.halo((x, y - radius - 9), _short(name, 150), 13)  # of one image it is seen
+        names_there = [_short(name, 150) for name in groups.names]
+        middles = [_middle(at[groups.of == number]) for number in range(len(groups.names))]
+        above = [(x, y - radius - 9) for x, y in middles]  # the point of a group of one is seen
+        for place, name in zip(_apart(above, names_there), names_there, strict=True):
+            canvas.halo(place, name, 13)
     for row, (name, (_, _, colour)) in enumerate(zip(names, legend_rows, strict=True)):
         y = TOP + 10 + row * ROW
         canvas.mark((legend + 6, y), None, 5, colour, filled=True)
@@ -113,6 +116,26 @@ def _shuffled(
 def _radius(points: int) -> float:
     radius = float(np.sqrt(CROWD * SIDE**2 / np.pi / max(points, 1)))
     return min(max(radius, SMALLEST), LARGEST)
+
+
+def _apart(places: list[tuple[float, float]], names: list[str]) -> list[tuple[float, float]]:
+    """Move names that would lie on each other down, and into the paper; from the top to the bottom.
+
+    Examples
+    --------
+    >>> _apart([(300, 200), (300, 205), (100, 205)], ["river", "road", "lake"])
+    [(300, 200), (300, 215), (100, 205)]
+    """
+    wide = [text_width(name, 13) / 2 for name in names]
+    found: dict[int, tuple[float, float]] = {}
+    for number in sorted(range(len(names)), key=lambda each: places[each][1]):
+        x, y = places[number]
+        x = min(max(x, MARGIN + wide[number]), MARGIN + SIDE - wide[number])
+        for other, (left, top) in sorted(found.items(), key=lambda each: each[1][1]):
+            if abs(x - left) < wide[number] + wide[other] and abs(y - top) < NAME:
+                y = top + NAME
+        found[number] = x, y
+    return [found[number] for number in range(len(names))]
 
 
 def _middle(at: npt.NDArray[np.float64]) -> tuple[float, float]:
