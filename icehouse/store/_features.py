@@ -250,7 +250,7 @@ class FeatureShards:
 
     def _load(self, names: list[str]) -> FeatureMatrix:
         rows = self._rows(names)
-        return FeatureMatrix(self.encoder_id, rows.ids, rows.loaded())
+        return FeatureMatrix(self.encoder_id, rows.ids, rows.loaded(self._files))
 
     def _read_card(self) -> dict[str, Any]:
         name = f"{self.folder}/{CARD}"

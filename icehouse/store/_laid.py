@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from icehouse.store._pages import Offsets, page_values
 
@@ -22,11 +24,14 @@ class Laid:
         Where each vector begins in ``data``.
     row_bytes : int
         Of one vector.
+    mapped : bool
+        ``data`` is a whole file that is mapped, and not in memory.
     """
 
     data: npt.NDArray[np.uint8]
     offsets: Offsets
     row_bytes: int
+    mapped: bool = False
 
     def take(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
         """Copy some rows, in any order, to ``out`` of shape (len(rows), row_bytes)."""
@@ -35,14 +40,30 @@ class Laid:
 
     def copy(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
         """Copy rising rows, most of which follow each other, to ``out``."""
+        for at, part in self._runs(rows, out):
+            part[:] = self.data[at : at + len(part)]
+
+    def read(self, file: pa.NativeFile, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
+        """Do what :meth:`copy` does from the file that is mapped, or raise EOFError.
+
+        Of much it is faster: the first touch of each mapped page costs more than its copy.
+        """
+        for at, part in self._runs(rows, out):
+            file.seek(at)
+            if file.readinto(part) < len(part):
+                raise EOFError(f"the file ends before byte {at + len(part):,}")
+
+    def _runs(
+        self, rows: Offsets, out: npt.NDArray[np.uint8]
+    ) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+        """Yield where rows that follow each other begin, and the part of ``out`` for them."""
         if not len(rows):  # all images of a shard were forgotten
             return
         starts = self.offsets[rows]
         ends = np.flatnonzero(np.diff(starts) != self.row_bytes) + 1
         flat = out.reshape(-1)
         for first, last in zip([0, *ends.tolist()], [*ends.tolist(), len(rows)], strict=True):
-            size, at = (last - first) * self.row_bytes, int(starts[first])
-            flat[first * self.row_bytes :][:size] = self.data[at : at + size]
+            yield int(starts[first]), flat[first * self.row_bytes : last * self.row_bytes]
 
     def all_as(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return all of them as values of a type, shape (n,)."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -38,7 +40,7 @@ from icehouse.store._tombstones import alive
 
 COPIERS = 2  # at once: a processor does not use all of its memory's speed alone
 Mask = npt.NDArray[np.bool_]
-CHECKED_ROWS = 1024  # at once: what was just copied is still in the cache
+CHECKED = 4 * 2**20  # bytes at once: what was just read is still in the cache
 
 
 class VectorRows:
@@ -125,29 +127,36 @@ class VectorRows:
         self._copy(start, out)
         return vectors
 
-    def loaded(self) -> VectorArray:
+    def loaded(self, files: Files) -> VectorArray:
         """Return all vectors, shape (n, D), and let go of the files: it can be asked once.
 
         Raises
         ------
         StoreCorrupt
-            One is not finite.
+            One is not finite, or a shard has become shorter.
+        FileNotFoundError
+            A shard is gone.
         """
         vectors, out = self._empty(len(self))
         bounds = np.searchsorted(self.shard, np.arange(len(self.shards) + 1)).tolist()
+        step = max(1, CHECKED // max(out.shape[1], 1))
 
-        def copy(number: int) -> None:
-            first, last = bounds[number : number + 2]
-            for start in range(first, last, CHECKED_ROWS):
-                stop = min(start + CHECKED_ROWS, last)
-                self._laid[number].copy(self._local[start:stop], out[start:stop])
-                if not all_finite(vectors[start:stop]):
-                    name = f"features/{self.encoder_id}/{self.shards[number]}"
-                    raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
+        def load(number: int) -> None:
+            name = f"features/{self.encoder_id}/{self.shards[number]}"
+            laid, (first, last) = self._laid[number], bounds[number : number + 2]
+            with files.open(name) if laid.mapped else nullcontext() as file:
+                for start in range(first, last, step):
+                    some = slice(start, min(start + step, last))
+                    if file is None:
+                        laid.copy(self._local[some], out[some])
+                    else:
+                        _read(name, laid, file, self._local[some], out[some])
+                    if not all_finite(vectors[some]):
+                        raise StoreCorrupt(f"shard {name} holds NaN or infinity. {REMEDY}")
             self._laid[number] = in_memory(vectors[:0])  # what was fetched makes room
 
         with ThreadPoolExecutor(COPIERS) as pool:
-            list(pool.map(copy, range(len(self.shards))))
+            list(pool.map(load, range(len(self.shards))))
         return vectors
 
     def _empty(self, rows: int) -> tuple[VectorArray, npt.NDArray[np.uint8]]:
@@ -224,11 +233,23 @@ def _open(files: Files, name: str) -> tuple[str, Laid, Laid, Mask | None, Any] |
     data, kind = np.frombuffer(file[0].read_buffer(), np.uint8), shard.schema_arrow.field(2).type
     images, plain = _images(name, shard, data)
     laid = laid_out(data, shard.metadata, 2, kind.list_size, kind.value_type.bit_width // 8)
-    if laid is None:  # another writer's: Arrow makes of it what it can
+    if laid is not None:
+        laid = replace(laid, mapped=isinstance(file[0], pa.MemoryMappedFile))
+    else:  # another writer's: Arrow makes of it what it can
         laid = in_memory(flat_vectors(read_shard(name, shard, None, COLUMNS[2:])))
     if len(laid.offsets) != len(images.offsets):
         raise StoreCorrupt(f"shard {name} has not a vector for each of its rows. {REMEDY}")
     return name, laid, images, plain, kind
+
+
+def _read(
+    name: str, laid: Laid, file: pa.NativeFile, rows: Offsets, out: npt.NDArray[np.uint8]
+) -> None:
+    """Read rows from a shard's file, or raise StoreCorrupt."""
+    try:
+        laid.read(file, rows, out)
+    except (EOFError, OSError) as error:
+        raise StoreCorrupt(f"shard {name} is damaged: {error}. {REMEDY}") from error
 
 
 def _images(

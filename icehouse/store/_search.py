@@ -142,15 +142,21 @@ def _places(skip: Integers, among: Integers) -> Integers:
 def _compared(
     asked: Floats, rows: Rows, found: int, skip: Integers | None
 ) -> tuple[Floats, Integers]:
-    """Compare unit vectors with all rows in float32, block by block."""
+    """Compare unit vectors with all rows, block by block.
+
+    Sums are of float64 and rounded once: in float32 the last bit depends on where in memory the
+    vectors happen to lie, and two equal rows would not always be equally near.
+    """
     score = np.full((len(asked), found), -np.inf, np.float32)
     index = np.zeros((len(asked), found), np.int64)
     for first in range(0, len(rows), BLOCK_ROWS):
-        target = unit(rows.block(first, min(first + BLOCK_ROWS, len(rows))))
-        step = max(1, BLOCK_BYTES // (8 * len(target)))
+        target = rows.block(first, min(first + BLOCK_ROWS, len(rows))).astype(np.float64)
+        length = np.sqrt(np.einsum("nd,nd->n", target, target))
+        length[length == 0] = np.inf
+        step = max(1, BLOCK_BYTES // (16 * len(target)))
         for start in range(0, len(asked), step):
             some = slice(start, start + step)
-            block = asked[some] @ target.T
+            block = (asked[some].astype(np.float64) @ target.T / length).astype(np.float32)
             if skip is not None:
                 own = skip[some] - first
                 known = np.flatnonzero((own >= 0) & (own < len(target)))
