@@ -83,6 +83,7 @@ def test_a_file_that_is_no_picture_is_a_row_beside_others(fitted):
         (["photos/disc/03.png", "--features"], "no network of torch that could be looked into"),
         (["photos", "--features"], "--features draws the maps of one image file, not of 40"),
         (["photos/disc/03.png", "--out", "photos"], "photos is a folder; give the name of a PNG"),
+        (["photos/disc/03.png", "--out", "why.jpg"], "the name of --out why.jpg ends otherwise"),
         (["photos/disc/03.png", "--dataset", "photos"], "(one of the two)"),
         ([], "(one of the two)"),
         (["--dataset", "other"], "no dataset 'other'"),

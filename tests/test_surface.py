@@ -132,7 +132,7 @@ SURFACE = {
         "History", "Imported", "Step", "export_labels", "history", "import_labels",
     ],
     "icehouse.review.strategies": [
-        "DEFAULT", "REASONS", "STRATEGIES", "Chosen", "Pool", "badge", "choose", "coreset",
+        "DEFAULT", "REASONS", "STRATEGIES", "Chosen", "Pool", "Space", "badge", "choose", "coreset",
         "density_weighted", "disagreement", "entropy", "expected_error", "least_confidence",
         "margin", "near_threshold", "parse_strategy", "typical",
     ],

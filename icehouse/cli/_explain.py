@@ -69,8 +69,8 @@ def explain(
 
     if bool(images) == bool(dataset):
         raise UsageError("give image files or folders, or --dataset NAME (one of the two)")
-    if out is not None and not out.lower().endswith(".png"):
-        raise UsageError(f"an explanation is a PNG; --out {out} ends in something else than .png")
+    if out is not None and Path(out).suffix.lower() not in ("", ".png"):
+        raise UsageError(f"an explanation is a PNG; the name of --out {out} ends otherwise")
     files = files_of(images or [])
     if features and len(files) != 1:
         raise UsageError(f"--features draws the maps of one image file, not of {len(files)}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from icehouse.heads import Head, make_head
-from icehouse.review.strategies import Pool, choose, parse_strategy
+from icehouse.review.strategies import Pool, Space, choose, parse_strategy
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
@@ -43,6 +44,11 @@ class Known:
     def multi_label(self) -> bool:
         """Whether an image may have several labels."""
         return self.y.ndim == 2
+
+    @cached_property
+    def space(self) -> Space:
+        """The features of the pool, as strategies look at them."""
+        return Space(self.X)
 
     def accuracy(self, head: Head) -> float:
         """Return the share of right answers; of several labels an image all have to be right."""
@@ -141,6 +147,7 @@ def _pool(
         multi_label=known.multi_label,
         threshold=head.threshold,
         committee=committee,
+        space=known.space,
     )
 
 

@@ -142,6 +142,19 @@ def test_a_shard_whose_images_are_all_forgotten_is_passed_over(store):
     assert np.array_equal(rows.block(0, 7), vectors(7, 8, seed=1))
 
 
+def test_a_shard_that_becomes_shorter_or_goes_while_it_is_loaded_is_noticed(store):
+    features = store.features(ENCODER)
+    name = features.append(ids(3000), vectors(3000, 352), "float16")
+    rows, path = features.rows(), store.files.path(name)
+    assert np.array_equal(features.rows().loaded(store.files), vectors(3000, 352))
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(StoreCorrupt, match=r"is damaged: the file ends before byte"):
+        rows.loaded(store.files)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"parquet"):
+        rows.loaded(store.files)
+
+
 def test_joined_encoders_have_rows_too(store):
     for name, dim in (("a-0", 3), ("b-1", 4)):
         store.features(name).append(ids(20, dim), vectors(20, dim), "float16")

@@ -13,6 +13,7 @@ from ._scores import (
     margin,
     near_threshold,
 )
+from ._space import Space
 from ._typical import typical
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "STRATEGIES",
     "Chosen",
     "Pool",
+    "Space",
     "badge",
     "choose",
     "coreset",

@@ -184,7 +184,7 @@ def choose(
         raise UsageError(f"a batch is of 1 image or more, got {batch}")
     parts = parse_strategy(strategy)
     random = np.random.default_rng(0) if rng is None else rng
-    taken = Batch(Space(pool.features), batch)
+    taken = Batch(pool.space or Space(pool.features), batch)
     for number, part in enumerate(parts):
         share = taken.size * (number + 1)
         STRATEGIES[part](_Call(pool, taken, -(-share // len(parts)), random))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.errors import UsageError
-from icehouse.review.strategies._space import blocks
+from icehouse.review.strategies._space import Space, blocks
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
@@ -37,6 +37,8 @@ class Pool:
         Probabilities of others that were asked: heads, heads on other encoders, captions.
     label_error : array of float, shape (n,), or None
         The probability that the label of an image is wrong; 0 where it has none.
+    space : Space, optional
+        Of the features, where somebody who chooses again and again has it already.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Pool:
     threshold: float | FloatArray = 0.5
     committee: Sequence[FloatArray] = ()
     label_error: FloatArray | None = None
+    space: Space | None = None
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2:
@@ -64,7 +67,8 @@ class Pool:
             if array.ndim != dimensions or len(array) != len(self):
                 raise UsageError(f"{name} has shape {array.shape} for {len(self)} images")
             _refuse_non_finite(name, array)
-        _refuse_non_finite("features", self.features)
+        if self.space is None:
+            _refuse_non_finite("features", self.features)
 
     def __len__(self) -> int:
         return len(self.features)
