@@ -89,6 +89,7 @@ def gaps_sheet(report: GapReport, path: str | Path, top: int) -> str:
         size = f"{len(gap.pictures):,} images" if len(gap.pictures) > 1 else "1 image"
         rows.append(Row(f"{number}.  {size}", "", [*shown, known]))
     title = f"what {report.b} holds and {report.a} lacks: {report.share:.1%}"
+    title += ", no more than chance" if report.covers else ""
     limits = measures(report.limit, report.ratio_limit)
     legend = f"distance to {report.a} | by that to the rest of {report.b}; limits: {limits}"
     return _draw(rows, path, title, legend)

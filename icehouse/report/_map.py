@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from icehouse.errors import UsageError
 from icehouse.report._cells import NamesCell
 from icehouse.report._files import check_file, commit_file
 from icehouse.report._map_picture import draw_map
@@ -28,8 +29,10 @@ def check_map_files(picture: str, points: str | None) -> None:
     Raises
     ------
     UsageError
-        There is a folder, or no folder that can be written to.
+        There is a folder, or no folder that can be written to; or the picture is named as a CSV.
     """
+    if picture.lower().endswith(".csv"):
+        raise UsageError(f"--out names a PNG, got {picture}; the points as CSV are --points")
     check_file(picture, f"{PNG}, with --out,")
     if points is not None:
         check_file(points, f"{CSV}, with --points,")

@@ -122,7 +122,9 @@ def ask(store: Store, rows: VectorRows, query: Query) -> Asked:
     positive = np.concatenate([near, words[: len(query.texts)]])
     negative = np.concatenate([unlike, words[len(query.texts) :]])
     if not len(positive):
-        raise UsageError("say what is looked for: an image, --text or --vector")
+        raise UsageError(
+            "say what is looked for: an image, --text or --vector (--unlike only takes from it)"
+        )
     direction = positive.mean(axis=0, keepdims=True)
     if len(negative):
         direction = direction - AWAY * negative.mean(axis=0, keepdims=True)

@@ -226,6 +226,7 @@ window.addEventListener("online", () => desk.flush());
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => groups && paint());
 
 async function begin() {
+  $("counts").textContent = "reading the map…";
   try {
     const about = await desk.open();
     if (about.anybody && !desk.name) {
