@@ -133,8 +133,8 @@ SURFACE = {
     ],
     "icehouse.review.strategies": [
         "DEFAULT", "REASONS", "STRATEGIES", "Chosen", "Pool", "Space", "badge", "choose", "coreset",
-        "density_weighted", "disagreement", "entropy", "expected_error", "least_confidence",
-        "margin", "near_threshold", "parse_strategy", "typical",
+        "density_weighted", "disagreement", "entropy", "expected_error", "herding",
+        "least_confidence", "margin", "near_threshold", "parse_strategy", "typical",
     ],
     "icehouse.service": [
         "Client", "Desk", "DeskOptions", "Limits", "People", "Person", "ServeSettings", "Service",

@@ -3,6 +3,7 @@
 from ._badge import badge
 from ._choose import DEFAULT, REASONS, STRATEGIES, choose, parse_strategy
 from ._coreset import coreset
+from ._herding import herding
 from ._pool import Chosen, Pool
 from ._scores import (
     density_weighted,
@@ -30,6 +31,7 @@ __all__ = [
     "disagreement",
     "entropy",
     "expected_error",
+    "herding",
     "least_confidence",
     "margin",
     "near_threshold",

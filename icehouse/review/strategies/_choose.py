@@ -12,6 +12,7 @@ from icehouse.review.strategies import _scores
 from icehouse.review.strategies._apart import Batch
 from icehouse.review.strategies._badge import BADGE, badge
 from icehouse.review.strategies._coreset import CORESET, coreset
+from icehouse.review.strategies._herding import HERDING, herding
 from icehouse.review.strategies._pool import Chosen, IntArray, Pool
 from icehouse.review.strategies._space import Doubles, Space
 from icehouse.review.strategies._typical import TYPICAL, typical
@@ -32,6 +33,7 @@ REASONS: Mapping[str, str] = {
     CORESET: "unlike all that is labelled",
     TYPICAL: "many images are like it, and none of them is labelled",
     BADGE: "would change the head much, and otherwise than the others",
+    HERDING: "the head is not sure of many that are like it",
 }
 """What it means that a strategy has chosen an image, in words."""
 
@@ -126,6 +128,7 @@ STRATEGIES: Mapping[str, Callable[[_Call], None]] = {
     CORESET: lambda call: coreset(call.pool, call.batch, call.size),
     TYPICAL: lambda call: typical(call.pool, call.batch, call.size, call.random),
     BADGE: lambda call: badge(call.pool, call.batch, call.size, call.random),
+    HERDING: lambda call: herding(call.pool, call.batch, call.size, call.random),
 }
 
 

@@ -162,3 +162,33 @@ def test_a_large_pool_is_sampled(pool, monkeypatch):
     monkeypatch.setattr(_typical, "SAMPLE", 50)
     chosen = choose(pool(n=400, given=30), "typical", 10)
     assert len(chosen) == 10
+
+
+@pytest.mark.parametrize("given", [0, 1, 30])
+def test_herding_covers_what_is_unsure_greedily(pool, given):
+    made = pool(n=300, dim=5, given=given, seed=given)
+    points = made.features.astype(np.float64) - made.features.astype(np.float64).mean(axis=0)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    sharp = made.proba**2 / (made.proba**2).sum(axis=1, keepdims=True)
+    first, second = np.sort(sharp, axis=1)[:, :-3:-1].T
+    weight = 1 - (first - second)
+    distance = cdist(points, points)
+    known = np.flatnonzero(made.labelled)
+    between = distance[np.ix_(known, known)] + np.diag(np.full(len(known), np.inf))
+    scale = np.median(between.min(axis=1)) if given > 1 else 1.0
+    like = np.exp(-((distance / scale) ** 2))
+    covered = like[:, known].max(axis=1, initial=0)
+    chosen = choose(made, "herding", 12)
+    for row, score in zip(chosen.rows, chosen.scores, strict=True):
+        gains = weight @ np.maximum(like - covered[:, None], 0)
+        gains[known] = -np.inf
+        assert score == pytest.approx(gains.max(), rel=1e-4)
+        assert score == pytest.approx(gains[row], rel=1e-4)
+        covered = np.maximum(covered, like[:, row])
+
+
+def test_herding_of_copies_only_ends(pool):
+    made = pool(n=40, given=3)
+    alike = np.repeat(made.features[:2], 20, axis=0)
+    chosen = choose(Pool(alike, made.proba, made.labelled), "herding", 10)
+    assert len(chosen) == 2
