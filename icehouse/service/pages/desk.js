@@ -124,7 +124,8 @@ export class Desk {
     for (const [path, address] of this.pictures) {
       if (!path.startsWith(`v1/images/${image}/`)) continue;
       this.pictures.delete(path);
-      address.then((text) => URL.revokeObjectURL(text), () => {});
+      // What is being loaded from it has the time to end.
+      address.then((text) => setTimeout(() => URL.revokeObjectURL(text), 5000), () => {});
     }
   }
 }

@@ -112,7 +112,10 @@ async function show() {
     $("picture").src = address;
     await $("picture").decode();
     painted(() => document.dispatchEvent(new CustomEvent("painted", { detail: item.image_id })));
-    if (items[1]) next.src = await desk.picture(items[1].image_id, 1280);
+    const following = items[1];
+    if (!following) return undefined;
+    const coming = await desk.picture(following.image_id, 1280);
+    if (items[1] === following) next.src = coming; // else it may have been let go of meanwhile
   } catch (error) {
     say(`${item.key} cannot be shown: ${error.message}`);
   }
