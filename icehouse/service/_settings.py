@@ -21,7 +21,7 @@ from icehouse.service.inference import ServiceOptions, StationOptions
 
 PREFIX = "ICEHOUSE_SERVE_"
 CONFIG = f"{PREFIX}CONFIG"
-SECRETS = ("token", "persons")  # are not shown where something is wrong with them
+SECRETS = ("token", "persons", "labels")  # are not shown where something is wrong with them
 RATE = 20.0  # requests a second of one address, where other machines may ask
 
 

@@ -46,7 +46,9 @@ def test_what_is_no_setting_is_refused(said: dict[str, object], match: str) -> N
         ServeSettings.of(**said)
 
 
-@pytest.mark.parametrize("said", [{"token": 123_456}, {"persons": (123_456,)}, {"tokn": 123_456}])
+@pytest.mark.parametrize(
+    "said", [{"token": 123_456}, {"persons": (123_456,)}, {"tokn": 123_456}, {"labels": 123_456}]
+)
 def test_what_may_be_a_secret_is_not_shown(said: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="icehouse serve: ") as refused:
         ServeSettings.of(store="s", **said)

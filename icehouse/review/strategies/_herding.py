@@ -17,9 +17,7 @@ HERDING = "herding"
 SEEN, CANDIDATES = 6000, 3000
 """Images that stand for the whole pool, and images of which the batch is chosen."""
 KNOWN = 4000  # labelled images that are compared with: of more, so many are drawn
-FAR = (
-    1.0  # where fewer than two images are labelled: the distance at which an image stands for less
-)
+FAR = 1.0  # the scale while fewer than two images are labelled
 
 Floats = npt.NDArray[np.float32]
 
