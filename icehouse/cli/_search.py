@@ -82,7 +82,8 @@ def search(
         distinct=distinct,
         engine=Engine.open(opened, chosen, exact=exact, index=index),
     )
-    written = [] if out is None else write_hits(found, out, str(query))
+    title = "  |  ".join(filter(None, (str(query), str(filters))))
+    written = [] if out is None else write_hits(found, out, title)
     lines = [*noted(found.notes), *(f"written: {path}" for path in written)]
     show(found.hits, json_lines, hits_table(found), *lines)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ACROSS = 8
 SIDE, GAP = 132, 12
 HEADER, NAME, WORDS = 56, 28, 58
+ODD = "not typical: nearer to another class, or far from its own"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _class_rows(each: ClassPictures) -> list[Row]:
     odd = (*odd, *each.far[: ACROSS - len(odd)])
     note = f"{each.images:,} images; {each.n_astray:,} nearer to other classes"
     rows = [Row(each.name, note, [_typical(member) for member in each.typical[:ACROSS]])]
-    return [*rows, Row("", "", [_odd(member) for member in odd])] if odd else rows
+    return [*rows, Row("", ODD, [_odd(member) for member in odd])] if odd else rows
 
 
 def _typical(member: Member) -> Shown:
@@ -118,7 +119,7 @@ def _odd(member: Member) -> Shown:
 
 def _draw(rows: Sequence[Row], path: str | Path, title: str, legend: str) -> str:
     width = 2 * MARGIN + ACROSS * (SIDE + GAP) - GAP
-    high = [SIDE + WORDS + (NAME if row.name else 0) for row in rows]
+    high = [SIDE + WORDS + (NAME if row.name or row.note else 0) for row in rows]
     sheet = Image.new("RGB", (width, HEADER + sum(high)), PAPER)
     pen = ImageDraw.Draw(sheet)
     large, small = ImageFont.load_default(20), ImageFont.load_default(12)
@@ -127,13 +128,14 @@ def _draw(rows: Sequence[Row], path: str | Path, title: str, legend: str) -> str
     pen.text((MARGIN, 14), squeezed(title, fits(large, room)), fill=INK, font=large)
     top = HEADER
     for row, height in zip(rows, high, strict=True):
+        beside = MARGIN
         if row.name:
             normal = ImageFont.load_default(15)
             pen.line([(MARGIN, top), (width - MARGIN, top)], fill=RULE)
             name = squeezed(row.name, fits(normal, width // 2))
             pen.text((MARGIN, top + 5), name, fill=INK, font=normal)
-            beside = MARGIN + normal.getlength(name) + GAP
-            pen.text((beside, top + 8), row.note, fill=FAINT, font=small)
+            beside += round(normal.getlength(name)) + GAP
+        pen.text((beside, top + 8), row.note, fill=FAINT, font=small)
         for number, each in enumerate(row.shown):
             left = MARGIN + number * (SIDE + GAP)
             _place(sheet, pen, each, (left, top + height - SIDE - WORDS))

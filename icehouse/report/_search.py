@@ -94,7 +94,7 @@ def pushed_table(states: Iterable[PushedState]) -> Table:
 
 
 def _measured(title: str, tried: Sequence[Mapping[str, Any]], chosen: str) -> Table:
-    columns = ("index", "search", "recall@10", "queries/s", "ms", "MB", "build s", "")
+    columns = ("index", "search", "recall@10", "queries/s", "p95, ms", "MB", "build s", "")
     table = new_table(title, *columns, gap=1)
     for each in tried:
         how = " ".join(f"{name}={value:g}" for name, value in each["parameters"].items())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from icehouse.errors import MissingExtra, StoreCorrupt
 from icehouse.search import _faiss
-from icehouse.search._kinds import FLAT, KINDS
+from icehouse.search._kinds import CANDIDATES, FLAT, KINDS
 from icehouse.store import IndexCard, IndexFiles, Store, VectorRows
 
 Floats = npt.NDArray[np.float32]
@@ -78,9 +78,9 @@ class FaissIndex:
         if among is not None:
             allowed &= among[self._row]
         times = max(k, MEASURED_AT) / MEASURED_AT
-        count = int(np.ceil(self.card.parameters["candidates"] * times))
         share = allowed.mean()
         parameters = KINDS[self.card.kind].widened(self.card.parameters, times / share)
+        count = int(np.ceil(parameters[CANDIDATES] * times))
         only = None if share == 1 else allowed
         found = _faiss.candidates(self._faiss, queries, count, parameters, only)
         return np.where(found < 0, -1, self._row[np.maximum(found, 0)])

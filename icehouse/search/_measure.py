@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.search import _faiss
-from icehouse.search._kinds import FLAT, Kind
+from icehouse.search._kinds import CANDIDATES, FLAT, Kind
 from icehouse.search._rerank import reranked
 from icehouse.store import VectorRows, nearest, unit
 
@@ -114,7 +114,7 @@ def measure(kind: Kind, index: Any, rows: VectorRows, asked: Asked, target: floa
     best = Measured(kind.name, why="recall not reached")
     for value in kind.values:
         if not len(asked.held):
-            values = {**kind.most(index.ntotal), "candidates": WIDTHS[-1]}
+            values = {**kind.most(index.ntotal), CANDIDATES: WIDTHS[-1]}
             return Measured(kind.name, values, recall=1.0)
         most = WIDTHS[-1] if kind.parameter == "nprobe" else min(value, WIDTHS[-1])
         recalls = _recalls(index, asked, {kind.parameter: value}, most)
@@ -124,7 +124,7 @@ def measure(kind: Kind, index: Any, rows: VectorRows, asked: Asked, target: floa
             if best.why and mean > best.recall:
                 best = replace(best, recall=mean, parameters={kind.parameter: value})
         else:
-            parameters = {kind.parameter: value, "candidates": enough[0]}
+            parameters = {kind.parameter: value, CANDIDATES: enough[0]}
             speed, alone = _speed(index, rows, asked, parameters)
             if best.why or speed > best.queries_per_second:
                 recall = recalls[enough[0]][0]
@@ -155,7 +155,7 @@ def _speed(
     index: Any, rows: VectorRows, asked: Asked, parameters: Mapping[str, float]
 ) -> tuple[float, float]:
     """Return queries/s of many at once, and the milliseconds of one."""
-    width = int(parameters["candidates"])
+    width = int(parameters[CANDIDATES])
 
     def ask(queries: Floats) -> object:
         named = _faiss.candidates(index, queries, width, parameters)

@@ -124,8 +124,10 @@ def search(
     named = engine.rows.find(asked.ids)
     left[named[named >= 0]] = False
     found = _settled(engine, asked, _nearest(engine, asked, k, left, distinct))
-    hits = _hits(among, found)
-    return Found(engine.rows.encoder_id, hits, int(left.sum()), engine.notes, asked.examples)
+    hits, notes = _hits(among, found), engine.notes
+    if len(hits) < k:
+        notes = (*notes, f"{len(hits):,} images instead of {k:,}: there are no more to choose from")
+    return Found(engine.rows.encoder_id, hits, int(left.sum()), notes, asked.examples)
 
 
 def _nearest(

@@ -36,6 +36,13 @@ def clustered(rows, dim=16, seed=0):
     )
 
 
+@pytest.mark.parametrize("name", list(KINDS))
+def test_among_a_part_more_is_looked_at(name):
+    kind = KINDS[name]
+    wider = kind.widened({kind.parameter: 64, "candidates": 10}, 5)
+    assert wider == {kind.parameter: 144, "candidates": 23}
+
+
 def test_recall_is_measured_on_vectors_that_were_held_out(store):
     store.features(ENCODER).append(ids(np.arange(3000)), clustered(3000), "float16")
     options = BuildOptions(target_recall=0.9, kinds=tuple(KINDS))

@@ -57,6 +57,12 @@ def test_one_image_finds_those_nearest_to_it(embedded):
     )
 
 
+def test_fewer_images_than_asked_for_are_said(embedded):
+    found = search(embedded, embedded.encoder_ids()[0], Query(like=("disc/03.png",)), 50)
+    assert len(found.hits) == 39
+    assert found.notes == ("39 images instead of 50: there are no more to choose from",)
+
+
 def test_several_images_and_some_that_are_not_wanted(embedded):
     held = vectors(embedded)
     likes, unlikes = ["disc/01.png", "disc/02.png"], ["stripes/01.png", "stripes/05.png"]

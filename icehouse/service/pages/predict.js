@@ -105,6 +105,7 @@ async function explain(file, said, part) {
   try {
     const method = part(".method").value;
     const query = new URLSearchParams({ head: `${said.task}/${said.head}`, method });
+    picture.hidden = true;
     URL.revokeObjectURL(picture.src);
     // What takes too long takes as long the next time.
     picture.src = URL.createObjectURL(await ask(`v1/explain?${query}`, file, (status) => status === 429));
