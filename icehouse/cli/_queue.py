@@ -17,7 +17,7 @@ def queue(
     ] = None,
     strategy: Annotated[
         str,
-        typer.Option(help="auto, margin, badge, typical, …, or a mixture, margin+coreset."),
+        typer.Option(help="auto, margin, herding, typical, …, or a mixture, margin+coreset."),
     ] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Images.")] = 50,
     head: HeadName = None,

@@ -58,7 +58,7 @@ def test_images_without_a_label_are_asked_about(loose: Store) -> None:
     assert made.queue.settings["head"] == "logistic"
     assert made.notes == ()
     for item in made.items:
-        assert item.why["strategy"] == "badge"
+        assert item.why["strategy"] == "herding"
         assert 0.5 <= item.why["probability"] <= 1
         assert item.why["predicted"] in (["disc"], ["stripes"])
     again = queue(loose, QueueOptions(batch=8))

@@ -108,7 +108,7 @@ def _density(call: _Call) -> None:
 def _auto(call: _Call) -> None:
     """Typical images while there is no head, and then those that teach it most."""
     first = call.pool.proba is None
-    (typical if first else badge)(call.pool, call.batch, call.size, call.random)
+    (typical if first else herding)(call.pool, call.batch, call.size, call.random)
 
 
 def _drawn(call: _Call) -> None:

@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.review.strategies._apart import Batch
-from icehouse.review.strategies._badge import sharpened
 from icehouse.review.strategies._pool import FloatArray, IntArray, Pool
 from icehouse.review.strategies._scores import least_confidence, margin
-from icehouse.review.strategies._space import Doubles, blocks
+from icehouse.review.strategies._space import Doubles
 
 HERDING = "herding"
 SEEN, CANDIDATES = 6000, 3000
 """Images that stand for the whole pool, and images of which the batch is chosen."""
 KNOWN = 4000  # labelled images that are compared with: of more, so many are drawn
+WIDTH = 2.0  # times the median: with one, a class of which none is labelled was found late
 FAR = 1.0  # the scale while fewer than two images are labelled
 
 Floats = npt.NDArray[np.float32]
@@ -28,11 +28,10 @@ def herding(pool: Pool, batch: Batch, size: int, random: np.random.Generator) ->
     Uncertainty herding of Bae, Oliva & Sutherland (2025), "Uncertainty herding: one active learning
     method for all label budgets". Greedily the sum over images of their uncertainty times their
     similarity to the nearest image that is labelled or in the batch is made as large as it gets.
-    Similarity is exp(-d^2 / s^2) of distances between unit vectors about the mean; s is the
+    Similarity is exp(-d^2 / s^2) of distances between unit vectors about the mean; s is twice the
     median distance of a labelled image to the nearest other one, so that it shrinks as labels come
-    (the paper takes the least, which near-duplicates would make 0). Uncertainty is that of
-    ``margin`` by probabilities that are squared and normed, as in :func:`badge`; of several labels
-    an image that of ``least-confidence``.
+    (the paper takes the least distance, which near-duplicates would make 0). Uncertainty is that of
+    ``margin``; of several labels an image that of ``least-confidence``.
 
     The sum is over a sample of 6,000 images, and the batch is chosen from the 3,000 free images
     of the highest uncertainty: so it takes the same memory and about the same time in any pool. As
@@ -84,12 +83,8 @@ def herding(pool: Pool, batch: Batch, size: int, random: np.random.Generator) ->
 
 def _unsure(pool: Pool) -> Doubles:
     proba = pool.proba_for(HERDING)
-    found = np.empty(len(pool))
-    for rows in blocks(proba):
-        sharp = sharpened(proba[rows], multi_label=pool.multi_label)
-        alone = pool.multi_label or sharp.shape[1] < 2
-        found[rows] = least_confidence(sharp, multi_label=True) if alone else margin(sharp)
-    return found
+    alone = pool.multi_label or proba.shape[1] < 2
+    return least_confidence(proba, multi_label=True) if alone else margin(proba)
 
 
 def _units(batch: Batch, rows: IntArray) -> Floats:
@@ -97,13 +92,13 @@ def _units(batch: Batch, rows: IntArray) -> Floats:
 
 
 def _scale(units: Floats) -> float:
-    """Return the median distance of an image to the nearest other one."""
+    """Return twice the median distance of an image to the nearest other one."""
     if len(units) < 2:
         return FAR
     cosine = units @ units.T
     np.fill_diagonal(cosine, -np.inf)
     middle = float(np.median(np.sqrt(np.maximum(2 - 2 * cosine.max(axis=1), 0))))
-    return middle or FAR  # all of them are copies
+    return WIDTH * middle or FAR  # all of them are copies
 
 
 def _similar(some: Floats, others: Floats, scale: float) -> FloatArray:

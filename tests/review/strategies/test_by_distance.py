@@ -169,13 +169,12 @@ def test_herding_covers_what_is_unsure_greedily(pool, given):
     made = pool(n=300, dim=5, given=given, seed=given)
     points = made.features.astype(np.float64) - made.features.astype(np.float64).mean(axis=0)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    sharp = made.proba**2 / (made.proba**2).sum(axis=1, keepdims=True)
-    first, second = np.sort(sharp, axis=1)[:, :-3:-1].T
+    first, second = np.sort(made.proba, axis=1)[:, :-3:-1].T
     weight = 1 - (first - second)
     distance = cdist(points, points)
     known = np.flatnonzero(made.labelled)
     between = distance[np.ix_(known, known)] + np.diag(np.full(len(known), np.inf))
-    scale = np.median(between.min(axis=1)) if given > 1 else 1.0
+    scale = 2 * np.median(between.min(axis=1)) if given > 1 else 1.0
     like = np.exp(-((distance / scale) ** 2))
     covered = like[:, known].max(axis=1, initial=0)
     chosen = choose(made, "herding", 12)
