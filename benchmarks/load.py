@@ -33,6 +33,7 @@ def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     with workplace() as folder:
         write(folder, rows)
+        os.sync()  # what is still on its way to the disk would be measured, too
         said = {way: run(folder, way) for way in WAYS}
     table = [
         (way, *(each.get(name, "") for name in ("seconds", "mb", "ms")))
@@ -138,7 +139,7 @@ def some(take: Callable[[np.ndarray], object], rows: int, random: np.random.Gene
 
 
 def timed(read: Callable[[], object]) -> dict[str, float]:
-    """Return the seconds of the best of three, and the most memory beside files that was held."""
+    """Return the seconds of the best of seven, and the most memory beside files that was held."""
     before, most, ended = held_mb(), 0.0, threading.Event()
 
     def watch() -> None:
@@ -149,7 +150,7 @@ def timed(read: Callable[[], object]) -> dict[str, float]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     seconds = []
-    for _ in range(3):
+    for _ in range(7):
         started = time.perf_counter()
         kept = read()
         seconds.append(time.perf_counter() - started)

@@ -89,7 +89,7 @@ def laid_out(
     size, rows = length * width, count // length
     before = np.cumsum(rows) - rows
     offsets = np.repeat(start - before * size, rows)
-    offsets += np.arange(len(offsets)) * size
+    offsets += np.arange(0, len(offsets) * size, size)
     return Laid(data, offsets, size)
 
 
