@@ -20,8 +20,11 @@ class Laid:
     Attributes
     ----------
     data : array of uint8, shape (n_bytes,)
-    offsets : array of int64, shape (n,)
-        Where each vector begins in ``data``.
+    first, begins : arrays of int64, shape (m,)
+        Of each run of rows that follow each other: its first row, rising, and where in ``data``
+        that begins.
+    rows : int
+        How many there are.
     row_bytes : int
         Of one vector.
     mapped : bool
@@ -29,14 +32,19 @@ class Laid:
     """
 
     data: npt.NDArray[np.uint8]
-    offsets: Offsets
+    first: Offsets
+    begins: Offsets
+    rows: int
     row_bytes: int
     mapped: bool = False
+
+    def __len__(self) -> int:
+        return self.rows
 
     def take(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
         """Copy some rows, in any order, to ``out`` of shape (len(rows), row_bytes)."""
         every = np.lib.stride_tricks.sliding_window_view(self.data, self.row_bytes)
-        out[:] = every[self.offsets[rows]]
+        out[:] = every[self._at(rows)]
 
     def copy(self, rows: Offsets, out: npt.NDArray[np.uint8]) -> None:
         """Copy rising rows, most of which follow each other, to ``out``."""
@@ -59,16 +67,24 @@ class Laid:
         """Yield where rows that follow each other begin, and the part of ``out`` for them."""
         if not len(rows):  # all images of a shard were forgotten
             return
-        starts = self.offsets[rows]
-        ends = np.flatnonzero(np.diff(starts) != self.row_bytes) + 1
-        flat = out.reshape(-1)
-        for first, last in zip([0, *ends.tolist()], [*ends.tolist(), len(rows)], strict=True):
-            yield int(starts[first]), flat[first * self.row_bytes : last * self.row_bytes]
+        gaps = np.flatnonzero(np.diff(rows) != 1) + 1
+        cuts = np.union1d(gaps, np.searchsorted(rows, self.first))
+        cuts = np.concatenate([[0], cuts[(cuts > 0) & (cuts < len(rows))]])
+        flat, ends = out.reshape(-1), [*cuts[1:].tolist(), len(rows)]
+        at = self._at(rows[cuts])
+        for begin, start, end in zip(at.tolist(), cuts.tolist(), ends, strict=True):
+            yield begin, flat[start * self.row_bytes : end * self.row_bytes]
+
+    def _at(self, rows: Offsets) -> Offsets:
+        """Return where rows begin in ``data``."""
+        run = np.searchsorted(self.first, rows, side="right") - 1
+        found: Offsets = self.begins[run] + (rows - self.first[run]) * self.row_bytes
+        return found
 
     def all_as(self, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return all of them as values of a type, shape (n,)."""
-        out = np.empty((len(self.offsets), self.row_bytes), np.uint8)
-        self.copy(np.arange(len(self.offsets)), out)
+        out = np.empty((len(self), self.row_bytes), np.uint8)
+        self.copy(np.arange(len(self)), out)
         return out.view(dtype).reshape(-1)
 
 
@@ -86,14 +102,11 @@ def laid_out(
     start, count = np.concatenate(starts), np.concatenate(counts)
     if (count % length).any():  # a row begins in one page and ends in another
         return None
-    size, rows = length * width, count // length
-    before = np.cumsum(rows) - rows
-    offsets = np.repeat(start - before * size, rows)
-    offsets += np.arange(0, len(offsets) * size, size)
-    return Laid(data, offsets, size)
+    rows = count // length
+    return Laid(data, np.cumsum(rows) - rows, start, int(rows.sum()), length * width)
 
 
 def in_memory(vectors: npt.NDArray[Any]) -> Laid:
     """Return the rows of an array, shape (n, D)."""
-    size = vectors.shape[1] * vectors.itemsize
-    return Laid(vectors.reshape(-1).view(np.uint8), np.arange(len(vectors)) * size, size)
+    size, none = vectors.shape[1] * vectors.itemsize, np.zeros(1, np.int64)
+    return Laid(vectors.reshape(-1).view(np.uint8), none, none, len(vectors), size)

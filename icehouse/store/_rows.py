@@ -199,7 +199,7 @@ def open_rows(
         if bare(name) in dead:
             here = alive(images.all_as(ID_DTYPE), dead[bare(name)])
             plain = here if plain is None else plain & here
-        local.append(np.arange(len(images.offsets)) if plain is None else np.flatnonzero(plain))
+        local.append(np.arange(len(images)) if plain is None else np.flatnonzero(plain))
     sizes = [len(each) for each in local]
     ids = np.empty(sum(sizes), ID_DTYPE)
     ends = np.cumsum(sizes, dtype=np.int64)
@@ -237,7 +237,7 @@ def _open(files: Files, name: str) -> tuple[str, Laid, Laid, Mask | None, Any] |
         laid = replace(laid, mapped=isinstance(file[0], pa.MemoryMappedFile))
     else:  # another writer's: Arrow makes of it what it can
         laid = in_memory(flat_vectors(read_shard(name, shard, None, COLUMNS[2:])))
-    if len(laid.offsets) != len(images.offsets):
+    if len(laid) != len(images):
         raise StoreCorrupt(f"shard {name} has not a vector for each of its rows. {REMEDY}")
     return name, laid, images, plain, kind
 
