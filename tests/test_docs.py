@@ -215,7 +215,7 @@ def test_python_about_active_learning_runs_after_its_commands(workplace, monkeyp
     assert (workplace / "replayed" / "simulate.png").exists()
     [block] = blocks((ROOT / "docs" / "active-learning.md").read_text(), "python")
     exec(compile(block, "active-learning.md", "exec"), {})
-    assert "would change the head" in capsys.readouterr().out
+    assert "the head is not sure of many" in capsys.readouterr().out
 
 
 def test_strategies_of_the_documentation_are_those_of_the_code():
