@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +18,10 @@ QUICK = 0.01
 class Squares:
     """Squares numbers by batches; doors hold it up, and some numbers are trouble."""
 
-    full, most = 4, 8
+    most = 8
 
     def __init__(self) -> None:
+        self.kills = 0
         self.batches: list[list[int]] = []
         self.preparing, self.running = threading.Event(), threading.Event()
         self.preparing.set()
@@ -29,6 +29,14 @@ class Squares:
         self.fails: BaseException | None = None
         self.renewed = 0
         self.broken = False
+
+    @property
+    def full(self) -> int:
+        """What an idle thread asks for as it looks around: where it can be killed."""
+        if self.kills:
+            self.kills -= 1
+            raise SystemExit
+        return 4
 
     def prepare(self, given: int) -> int:
         if given == 13:
@@ -210,18 +218,12 @@ def test_a_thread_that_dies_is_noticed_and_started_anew(
 def test_the_others_go_on_when_one_dies(make: Make, work: Squares) -> None:
     batcher = make(threads=2, at_once=2, pause=QUICK)
     work.broken = True
-    kill(next(thread for thread in threading.enumerate() if thread.name == "squares"))
+    work.kills = 1
     until(lambda: batcher.trouble() is not None)
     assert results(batcher.submit([1, 2, 3])) == [1, 4, 9]
     work.broken = False
     until(lambda: batcher.trouble() is None)
     assert batcher._crew.living == 2
-
-
-def kill(thread: threading.Thread) -> None:
-    """Raise SystemExit in a thread, whatever it is at."""
-    number = ctypes.c_ulong(thread.ident or 0)
-    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(SystemExit)) == 1
 
 
 def test_a_failure_that_was_meant_ends_no_thread(make: Make, work: Squares) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ PNG = {"Content-Type": "image/png"}
 
 
 class Held(EncoderWork):
-    """An encoder that can be held up, and fail; and so can its opening."""
+    """An encoder that can be held up, fail, and kill its threads; its opening can be held up."""
 
     def __init__(self, store: Store, encoder_id: str, options: StationOptions) -> None:
         super().__init__(store, encoder_id, options)
@@ -33,7 +32,15 @@ class Held(EncoderWork):
         self.run_door.set()
         self.renew_door.set()
         self.runs = 0
+        self.kills = False
         self.fails: Exception | None = None
+
+    @property
+    def full(self) -> int:
+        """What an idle thread asks for as it looks around: where it can be killed."""
+        if self.kills:
+            raise SystemExit
+        return super().full
 
     def run(self, batch: list[Any]) -> Sequence[Any]:
         self.runs += 1
@@ -45,7 +52,7 @@ class Held(EncoderWork):
     def renew(self) -> None:
         self.renew_door.wait(30)
         super().renew()
-        self.fails = None
+        self.kills, self.fails = False, None
 
 
 @pytest.fixture
@@ -66,20 +73,14 @@ def encoder_threads(service: Service) -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == f"encoder {name}"]
 
 
-def kill(thread: threading.Thread) -> None:
-    """Raise SystemExit in a thread, whatever it is at."""
-    number = ctypes.c_ulong(thread.ident or 0)
-    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(SystemExit)) == 1
-
-
 def test_a_killed_encoder_thread_turns_health_red_at_once_and_comes_back(
     own: Service, held: Held, visit: Any, disc: bytes, until: Until
 ) -> None:
     client = visit(make_service(own))
     assert client.get("/readyz").status_code == 200  # and its canary is believed for a while
     held.renew_door.clear()
-    for thread in (threads := encoder_threads(own)):
-        kill(thread)
+    threads = encoder_threads(own)
+    held.kills = True
     for thread in threads:
         thread.join(30)
     ready = client.get("/readyz")

@@ -79,17 +79,11 @@ def residual(proba: FloatArray, *, multi_label: bool) -> FloatArray:
     >>> residual(np.array([[0.75, 0.25]]), multi_label=False)
     array([[-0.1,  0.1]])
     """
-    found = sharpened(proba, multi_label=multi_label)
+    found = proba.astype(np.float64) ** 2
     if multi_label:
+        found /= found + (1 - proba.astype(np.float64)) ** 2
         return np.asarray(found - (found >= 0.5))
+    found /= found.sum(axis=1, keepdims=True)
     answers: IntArray = found.argmax(axis=1)
     found[np.arange(len(found)), answers] -= 1
     return found
-
-
-def sharpened(proba: FloatArray, *, multi_label: bool) -> FloatArray:
-    """Return probabilities that are squared and normed, float64, (n, n_classes)."""
-    found = proba.astype(np.float64) ** 2
-    if multi_label:
-        return np.asarray(found / (found + (1 - proba.astype(np.float64)) ** 2))
-    return np.asarray(found / found.sum(axis=1, keepdims=True))
