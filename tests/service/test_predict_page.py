@@ -87,6 +87,7 @@ def test_an_image_is_answered_with_bars_and_neighbours_and_flagged(
     page.click(".why")
     until(lambda: page.is_visible(".explanation img"))
     assert page.inner_text(".working").startswith("Orange speaks for")
+    visitor.shot("explained")
     page.select_option(".method", "grad-cam")
     page.click(".why")
     until(
@@ -95,7 +96,7 @@ def test_an_image_is_answered_with_bars_and_neighbours_and_flagged(
             or "network" in page.inner_text(".working")
         )
     )
-    visitor.shot("predict")
+    visitor.shot("refused")
     page.click(".wrong")
     assert page.locator("#right option").all_inner_texts()[1:] == ["stripes"]
     page.select_option("#right", "stripes")

@@ -68,21 +68,15 @@ def held(own: Service) -> Iterator[Held]:
     held.renew_door.set()
 
 
-def encoder_threads(service: Service) -> list[threading.Thread]:
-    [name] = service.stations
-    return [thread for thread in threading.enumerate() if thread.name == f"encoder {name}"]
-
-
 def test_a_killed_encoder_thread_turns_health_red_at_once_and_comes_back(
     own: Service, held: Held, visit: Any, disc: bytes, until: Until
 ) -> None:
     client = visit(make_service(own))
     assert client.get("/readyz").status_code == 200  # and its canary is believed for a while
     held.renew_door.clear()
-    threads = encoder_threads(own)
     held.kills = True
-    for thread in threads:
-        thread.join(30)
+    [station] = own.stations.values()
+    until(lambda: station._batcher._crew.living == 0)
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
     assert "has died" in str(ready.json()["encoders"])
