@@ -47,6 +47,15 @@ def test_the_sheet_shows_what_was_asked_for_above_what_was_found(photos):
             assert np.abs(cell - drawn).mean() < 10  # of a palette
 
 
+def test_of_several_tasks_one_has_to_be_named_for_its_labels(photos, tmp_path):
+    shutil.copytree(photos / "photos.icehouse", tmp_path / "photos.icehouse")
+    run(tmp_path, "labels", "task", "shape", "--classes", "round,square", *STORE)
+    said = run(tmp_path, "search", "disc/01.png", *STORE, "-k", "2")
+    assert "no labels are shown, as there are several tasks: --task photos or shape" in said
+    assert lines(tmp_path, "search", "disc/01.png", *STORE)[0]["labels"] is None
+    assert "several tasks" not in run(tmp_path, "search", "disc/01.png", *STORE, "--task", "photos")
+
+
 def test_search_takes_several_images_filters_and_vectors(photos):
     options = ("--unlike", "stripes/01.png", "--label", "disc", "--dataset", "photos")
     hits = lines(

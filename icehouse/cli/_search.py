@@ -84,7 +84,10 @@ def search(
     )
     title = "  |  ".join(filter(None, (str(query), str(filters))))
     written = [] if out is None else write_hits(found, out, title)
-    lines = [*noted(found.notes), *(f"written: {path}" for path in written)]
+    notes = list(found.notes)
+    if len(tasks) > 1:
+        notes.append(f"no labels are shown, as there are several tasks: --task {' or '.join(tasks)}")
+    lines = [*noted(notes), *(f"written: {path}" for path in written)]
     show(found.hits, json_lines, hits_table(found), *lines)
 
 
