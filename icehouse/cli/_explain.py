@@ -64,7 +64,12 @@ def explain(
         first_layer,
     )
     from icehouse.heads import choose_head, choose_task
-    from icehouse.report import explanations_table, write_explained, write_first_layer
+    from icehouse.report import (
+        StepProgress,
+        explanations_table,
+        write_explained,
+        write_first_layer,
+    )
     from icehouse.store import Store
 
     if bool(images) == bool(dataset):
@@ -77,11 +82,17 @@ def explain(
     options = ExplainOptions(method, shown, hide, check=check, seed=seed)
     opened = Store.open(store, labels)
     stored = choose_head(opened, choose_task(opened, task).name, head)
-    explainer = Explainer(opened, stored, pictures=limit if dataset else len(files))
+    total = limit if dataset else len(files)
+    explainer = Explainer(opened, stored, pictures=total)
     if dataset:
-        found = list(explain_dataset(opened, explainer, dataset, options, limit))
+        several = explain_dataset(opened, explainer, dataset, options, limit)
     else:
-        found = list(explain_files(explainer, files, options))
+        several = explain_files(explainer, files, options)
+    found = []
+    with StepProgress() as progress:
+        for each in several:
+            found.append(each)
+            progress("explaining", len(found), total)
     good = [each for each in found if isinstance(each, Explained)]
     said = [each.explanation if isinstance(each, Explained) else each for each in found]
     if not good:

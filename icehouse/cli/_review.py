@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from icehouse.cli._app import HeadName, LabelsUrl, StorePath, TaskName, app, echo
+from icehouse.errors import UsageError
 
 
 @app.command()
@@ -46,6 +47,11 @@ def review(
         opened = Store.open(store, labels)
         options = room.QueueOptions(task=task, head=head, batch=batch)
         chosen = service.choose_queue(opened, number, options)
+        if head is not None and head != (own := chosen.settings.get("head")):
+            raise UsageError(
+                f"queue {chosen.id} is {'of head ' + repr(own) if own else 'of no head'}, not of "
+                f"{head!r}; leave --head out, or make one of it: icehouse queue --head {head}"
+            )
         desk = service.Desk(opened, chosen.id, service.DeskOptions(refit_every))
         page = service.make_app(desk, known)
         address = f"http://{host}:{listener.getsockname()[1]}/"

@@ -86,7 +86,8 @@ def search(
     written = [] if out is None else write_hits(found, out, title)
     notes = list(found.notes)
     if len(tasks) > 1:
-        notes.append(f"no labels are shown, as there are several tasks: --task {' or '.join(tasks)}")
+        named = " or ".join(tasks)
+        notes.append(f"no labels are shown, as there are several tasks: --task {named}")
     lines = [*noted(notes), *(f"written: {path}" for path in written)]
     show(found.hits, json_lines, hits_table(found), *lines)
 

@@ -87,7 +87,8 @@ def choose_task(store: Store, name: str | None = None) -> Task:
         return tasks[0]
     if not tasks:
         raise LookupFailed(
-            "the store has no labels. Embed class folders, or a manifest with a column 'label'"
+            "the store has no labels. Embed class folders, or a manifest with a column 'label'; or "
+            "make a task, for people to label: icehouse labels task NAME --classes A,B"
         )
     names = ", ".join(task.name for task in tasks)
     raise LookupFailed(f"the store has several tasks; choose one with --task: {names}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MARGIN, TOP, PLOT, GAP = 20, 70, (560, 400), 90
 RANDOM, GREY = "random", "#6a737d"
-BAND = 0.18
+BAND, BANDS = 0.18, 3  # how strong bands are, of so many; of more they are weaker
 DASH = 7.0
 ROUND = 1, 2, 5
 
@@ -42,7 +42,9 @@ def draw_simulation(simulation: Simulation) -> bytes:
         top = TOP + number * panel
         place = _axes(canvas, curves, left, top)
         for curve in reversed(curves):  # the best is drawn last, on top
-            _draw(canvas, curve, colours[curve.strategy], place)
+            band = BAND * min(1, BANDS / len(curves))
+            _draw(canvas, curve, colours[curve.strategy], place, band)
+        _goals(canvas, curves[0], left, place)  # over the bands, to be read
         for row, curve in enumerate(curves):
             y = top + 10 + row * 22
             dash = DASH if curve.strategy == RANDOM else None
@@ -59,8 +61,8 @@ def _axes(
     points = [point for curve in curves for point in curve.points]
     lows = [p.accuracy if p.low is None else p.low for p in points]
     highs = [p.accuracy if p.high is None else p.high for p in points]
-    goals = [(need.share, need.share * curves[0].full) for need in curves[0].needed]
-    ticks = _ticks(max(0, min(lows)), min(1, max(*highs, *(goal for _, goal in goals))))
+    goals = [need.share * curves[0].full for need in curves[0].needed]
+    ticks = _ticks(max(0, min(lows)), min(1, max(*highs, *goals)))
     first, last = (math.log(end(p.labels for p in points)) for end in (min, max))
 
     def place(labels: float, accuracy: float) -> Point:
@@ -76,21 +78,30 @@ def _axes(
         x = place(labels, 0)[0]
         canvas.text((x, bottom + 16), f"{labels:,}", 12, FAINT, "mm")
     canvas.text(((left + right) / 2, bottom + 38), f"labels, {curves[0].head}", 12, FAINT, "mm")
-    for share, goal in goals:
-        y = place(1, goal)[1]
-        line(canvas, [(left, y), (right, y)], INK, 2.5)
-        canvas.text((left + 4, y - 8), f"{share:.0%} of {curves[0].full:.3f}", 11, FAINT)
     return place
 
 
+def _goals(
+    canvas: Canvas, curve: Curve, left: float, place: Callable[[float, float], Point]
+) -> None:
+    for need in curve.needed:
+        y = place(1, need.share * curve.full)[1]
+        line(canvas, [(left, y), (left + PLOT[0], y)], INK, 2.5)
+        canvas.text((left + 4, y - 8), f"{need.share:.0%} of {curve.full:.3f}", 11, INK)
+
+
 def _draw(
-    canvas: Canvas, curve: Curve, colour: str, place: Callable[[float, float], Point]
+    canvas: Canvas,
+    curve: Curve,
+    colour: str,
+    place: Callable[[float, float], Point],
+    band: float,
 ) -> None:
     points = [place(each.labels, each.accuracy) for each in curve.points]
     if curve.points[0].low is not None:
-        highs = [place(each.labels, each.high or 0) for each in curve.points]
+        highs = [place(each.labels, min(each.high or 0, 1)) for each in curve.points]
         lows = [place(each.labels, max(each.low or 0, 0)) for each in curve.points]
-        canvas.area([*highs, *reversed(lows)], colour, BAND)
+        canvas.area([*highs, *reversed(lows)], colour, band)
     if len(points) > 1:
         line(canvas, points, colour, DASH if curve.strategy == RANDOM else None)
     else:

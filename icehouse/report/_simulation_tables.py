@@ -23,7 +23,7 @@ EXPLAINED = (
 def simulation_tables(simulation: Simulation) -> list[Table | str]:
     """Return labels needed by each strategy, accuracies, and notes."""
     shares = [need.share for need in simulation.curves[0].needed]
-    columns = [name for share in shares for name in (f"labels for {share:.0%}", "saving")]
+    columns = [name for share in shares for name in (f"labels\nfor {share:.0%}", "saving")]
     table = new_table("", "strategy", "head", *columns)
     for curve in simulation.curves:
         cells = [text for need in curve.needed for text in needed_cells(need, "\n")]

@@ -64,6 +64,11 @@ class QueueOptions:
                 "--overlap says how many images go to several reviewers; say with --reviewers how "
                 f"many those are, 2 or more, got {self.reviewers}"
             )
+        if self.overlap is not None and self.overlap > self.batch:
+            raise UsageError(
+                f"of {self.batch} images no more can go to several reviewers, got --overlap "
+                f"{self.overlap}; ask for more with --batch"
+            )
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Connection:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"a service is at http://HOST:PORT, got {url!r}")
-        self._path = parts.path.rstrip("/")
+        self._path, self._place = parts.path.rstrip("/"), parts.netloc.rpartition("@")[2]
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._tries = tries
         self._http: http.client.HTTPConnection
@@ -108,7 +108,8 @@ class Connection:
             raise ServiceTimeout(f"the service does not answer in time: {error}") from error
         except (OSError, http.client.HTTPException) as error:
             self._http.close()
-            raise ServiceError(f"the service cannot be asked: {error!r}") from error
+            words = f"the service at {self._place} cannot be asked: {error!r}"
+            raise ServiceError(words) from error
         wait = response.headers.get("Retry-After", "1")
         return response.status, data, int(wait) if wait.isdigit() else 1
 

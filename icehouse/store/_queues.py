@@ -19,6 +19,7 @@ from icehouse.store._label_events import labels_of
 from icehouse.store._label_tables import EVENTS
 from icehouse.store._labels import LabelLog
 from icehouse.store._queue_items import add, places, put_first, withdraw
+from icehouse.store._queue_leases import count_skipped, free
 from icehouse.store._queue_records import Answer, Given, Queue, QueueItem, Recorded
 from icehouse.store._queue_tables import ANSWERS, ITEMS, LEASES, QUEUE_METADATA, QUEUES, REVIEWS
 
@@ -98,17 +99,18 @@ class Queues:
     def rank_anew(self, number: int, items: Sequence[QueueItem]) -> None:
         """Put other images in the place of those that nobody has been given or answered.
 
-        Images that the queue holds already keep their place. What was ever given to somebody stays:
-        their answer may come after the lease has ended, and has to be one to this queue.
+        As many as these, so that a queue is never longer than it was. Images that it holds already
+        keep their place. What was ever given to somebody stays: their answer may come after the
+        lease has ended, and has to be one to this queue.
         """
         self.queue(number)
         with self._database.write() as db:
             answered = sa.select(ANSWERS.c.image_id).where(ANSWERS.c.queue == number)
             new = ITEMS.c.queue == number, ~ITEMS.c.given, ITEMS.c.image_id.not_in(answered)
-            db.execute(sa.delete(ITEMS).where(*new))
+            gone = db.execute(sa.delete(ITEMS).where(*new)).rowcount
             held = set(db.scalars(sa.select(ITEMS.c.image_id).where(ITEMS.c.queue == number)))
             last = db.scalar(sa.select(sa.func.max(ITEMS.c.place)).where(ITEMS.c.queue == number))
-            more = [item for item in items if item.image_id not in held]
+            more = [item for item in items if item.image_id not in held][:gone]
             if more:
                 first = 0 if last is None else last + 1
                 db.execute(sa.insert(ITEMS), places(number, more, first))
@@ -145,7 +147,13 @@ class Queues:
             return add(db, number, items)
 
     def lease(
-        self, number: int, reviewer: str, count: int, seconds: float = LEASE_SECONDS
+        self,
+        number: int,
+        reviewer: str,
+        count: int,
+        seconds: float = LEASE_SECONDS,
+        *,
+        skipped: bool = False,
     ) -> list[QueueItem]:
         """Give a reviewer the next images, those first that they were given before.
 
@@ -160,11 +168,13 @@ class Queues:
         count : int
             At most.
         seconds : float
+        skipped : bool
+            Also those that they have skipped themselves, where nobody else has answered.
         """
         queue = self.queue(number)
         now = self._clock()
         with self._database.write() as db:
-            _expire(db, now)
+            db.execute(sa.delete(LEASES).where(LEASES.c.until <= now))
             mine = LEASES.c.queue == number, LEASES.c.reviewer == reviewer
             had = db.execute(
                 sa.select(ITEMS)
@@ -172,7 +182,8 @@ class Queues:
                 .where(ITEMS.c.queue == number, *mine)
                 .order_by(ITEMS.c.place)
             ).all()
-            new = db.execute(_open(queue, reviewer).limit(max(count - len(had), 0))).all()
+            more = free(queue, reviewer, skipped=skipped).limit(max(count - len(had), 0))
+            new = db.execute(more).all()
             db.execute(sa.update(LEASES).where(*mine).values(until=now + seconds))
             if new:
                 values = {"task": queue.task, "reviewer": reviewer, "queue": number}
@@ -233,6 +244,11 @@ class Queues:
             lack = db.scalar(sa.select(sa.func.count()).where(here, ITEMS.c.lacks > 0))
             return images or 0, lack or 0, db.scalar(leased) or 0
 
+    def skipped(self, number: int, reviewer: str) -> int:
+        """Return how many images lack answers that a reviewer has skipped."""
+        with self._database.read() as db:
+            return db.scalar(count_skipped(number, reviewer)) or 0
+
     def undo(self, number: int, reviewer: str, token: str) -> bytes | None:
         """Take back the last answer of a reviewer, and give them its image again.
 
@@ -263,31 +279,3 @@ class Queues:
 
 def _item(row: sa.Row[Any]) -> QueueItem:
     return QueueItem(bytes(row.image_id), row.score, json.loads(row.why), row.reviewers)
-
-
-def _expire(db: sa.Connection, now: float) -> None:
-    db.execute(sa.delete(LEASES).where(LEASES.c.until <= now))
-
-
-def _open(queue: Queue, reviewer: str) -> sa.Select[Any]:
-    """Ask for what a reviewer may be given: lacks answers, more than are being thought about."""
-    given = (
-        sa.select(sa.func.count())
-        .where(LEASES.c.task == queue.task, LEASES.c.image_id == ITEMS.c.image_id)
-        .scalar_subquery()
-    )
-    own_lease = sa.exists().where(
-        LEASES.c.task == queue.task,
-        LEASES.c.image_id == ITEMS.c.image_id,
-        LEASES.c.reviewer == reviewer,
-    )
-    answered = sa.exists().where(
-        ANSWERS.c.queue == queue.id,
-        ANSWERS.c.image_id == ITEMS.c.image_id,
-        ANSWERS.c.reviewer == reviewer,
-    )
-    return (
-        sa.select(ITEMS)
-        .where(ITEMS.c.queue == queue.id, ITEMS.c.lacks > given, ~own_lease, ~answered)
-        .order_by(ITEMS.c.place)
-    )

@@ -99,7 +99,7 @@ def test_what_people_have_answered_is_asked_again_in_another_queue(
     queues = Queues(own.store.labels)
     assert queues.queue(2).strategy == "visitors"
     assert [item.image_id for item in queues.items(2)] == [image_id(disc)]
-    assert Desk(own.store, 2).next("bob", 1)[0]["image_id"] == name
+    assert Desk(own.store, 2).next("bob", 1)[0][0]["image_id"] == name
 
 
 def test_a_ranking_anew_leaves_flags_where_they_are(client: TestClient, own: Service) -> None:
@@ -112,7 +112,7 @@ def test_a_ranking_anew_leaves_flags_where_they_are(client: TestClient, own: Ser
 def test_a_desk_elsewhere_shows_what_came_meanwhile(client: TestClient, own: Service) -> None:
     desk = Desk(own.store, 1)
     name = flag(client, picture(1))["image_id"]
-    assert desk.next("bob", 1)[0]["image_id"] == name
+    assert desk.next("bob", 1)[0][0]["image_id"] == name
 
 
 def test_what_cannot_be_flagged_is_refused_and_leaves_nothing(

@@ -345,6 +345,65 @@ def test_who_only_reads_sees_how_the_queue_stands_and_nothing_to_press(
     assert reviews(reviewed) == {}
 
 
+def test_one_press_of_undo_takes_back_one_press(
+    browser: Any, server: Inside, reviewed: Store
+) -> None:
+    ann = Reviewer(browser, server)
+    first = ann.press_and_see("1")
+    ann.press("g")
+    until(lambda: ann.page.locator("#cells li").count() == 24)
+    ann.press("Shift+ArrowRight", "Shift+ArrowRight", "2")
+    ann.saved()
+    assert Counter(reviews(reviewed).values()) == {("disc",): 1, ("stripes",): 3}
+    ann.press("u")
+    ann.saved()
+    assert reviews(reviewed) == {first: ("disc",)}
+    assert ann.said == []
+
+
+def test_fingers_choose_in_the_grid_and_label_by_buttons(
+    browser: Any, server: Inside, reviewed: Store
+) -> None:
+    looks = {"viewport": {"width": 390, "height": 800}, "has_touch": True}
+    ann = Reviewer(browser, server, **looks)
+    ann.page.tap("#to-grid")
+    until(lambda: ann.page.locator("#cells li").count() == 24)
+    for cell in (1, 4, 6, 4):
+        ann.page.tap(f"#cells li >> nth={cell}")
+    assert ann.page.inner_text("#chosen").startswith("2 chosen of 24")
+    chosen = ann.page.locator("#cells li[aria-selected=true] img").all()
+    keys = {str(picture.get_attribute("alt")) for picture in chosen}
+    ann.page.tap("#bulk-classes >> text=stripes")
+    ann.saved()
+    assert reviews(reviewed) == dict.fromkeys(keys, ("stripes",))
+    assert ann.said == []
+
+
+def test_what_was_skipped_is_asked_again_at_the_end(
+    browser: Any, server: Inside, reviewed: Store
+) -> None:
+    ann = Reviewer(browser, server)
+    skipped = ann.press_and_see("s")
+    ann.press("g")
+    for _ in range(2):
+        until(lambda: ann.page.locator("#cells li").count() >= 12)
+        ann.press("Control+a", "1")
+        ann.saved()
+    ann.press("g")
+    while not ann.page.is_visible("#end"):
+        ann.press_and_see("1")
+    until(lambda: "You have skipped 1 of the others" in ann.page.inner_text("#end-words"))
+    assert ann.page.inner_text("#end-title") == "Nothing is left for you in this queue"
+    ann.press("Enter")  # the button is at hand
+    until(lambda: ann.page.is_visible("#single"))
+    assert ann.image == skipped
+    ann.press("2")
+    until(lambda: ann.page.inner_text("#end-words") == "40 of 40 images are done.")
+    ann.saved()
+    assert reviews(reviewed)[skipped] == ("stripes",)
+    assert ann.said == []
+
+
 def test_a_queue_comes_to_its_end(browser: Any, server: Inside, reviewed: Store) -> None:
     ann = Reviewer(browser, server)
     for _ in range(2):

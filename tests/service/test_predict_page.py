@@ -161,7 +161,7 @@ def test_a_visitor_with_a_token_in_the_link(
     until(lambda: visitor.page.inner_text("#version"))
     assert visitor.said == []
     stranger = Visitor(browser, f"{url}/")
-    until(lambda: "give your token" in stranger.page.inner_text("#message"))
+    until(lambda: "the link that you were given" in stranger.page.inner_text("#message"))
 
 
 def test_all_is_reached_by_keys(browser: Any, url: str, pictures: Path, until: Until) -> None:

@@ -255,10 +255,25 @@ def test_undo_takes_back_answer_by_answer_and_gives_the_image_again(
 def test_a_queue_is_ranked_anew_but_for_what_people_have(queues: Queues, queue: int) -> None:
     leased(queues, queue, "ann", 1)
     queues.answer(queue, "bob", [says(B, outcome="skip")])
-    queues.rank_anew(queue, items(IMAGES[5], B, A, D))
-    assert leased(queues, queue, "ann") == [A, B, IMAGES[5], D]
-    queues.rank_anew(queue, [])
-    assert leased(queues, queue, "ann") == [A, B, IMAGES[5], D]
+    queues.rank_anew(queue, items(IMAGES[5], B, A, D))  # for C, that nobody has seen
+    assert queues.counts(queue)[:2] == (3, 3)
+    assert leased(queues, queue, "ann") == [A, B, IMAGES[5]]
+    queues.rank_anew(queue, items(D))
+    assert leased(queues, queue, "ann") == [A, B, IMAGES[5]]
+
+
+def test_what_somebody_skipped_is_theirs_again_when_they_ask(queues: Queues, queue: int) -> None:
+    for image, outcome in ((A, "skip"), (B, "skip"), (C, "unsure")):
+        queues.answer(queue, "ann", [says(image, outcome=outcome)])
+    queues.answer(queue, "bob", [says(B, "cat")])
+    assert leased(queues, queue, "ann") == []
+    assert (queues.skipped(queue, "ann"), queues.skipped(queue, "bob")) == (1, 0)
+    again = queues.lease(queue, "ann", 10, skipped=True)
+    assert [item.image_id for item in again] == [A]
+    assert leased(queues, queue, "bob") == []
+    queues.answer(queue, "ann", [says(A, "dog")])
+    assert queues.skipped(queue, "ann") == 0
+    assert queues.counts(queue) == (3, 0, 0)
 
 
 def test_nobody_is_asked_about_what_was_withdrawn(queues: Queues, log: LabelLog) -> None:

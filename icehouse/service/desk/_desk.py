@@ -13,12 +13,13 @@ from icehouse.errors import IcehouseError, UsageError
 from icehouse.heads import HeadCard, load_head
 from icehouse.review import queue_state
 from icehouse.service.desk._atlas import Atlas
-from icehouse.service.desk._refit import fit_again, rank_again
+from icehouse.service.desk._refit import fit_again, fit_first, head_of, rank_again
 from icehouse.service.desk._view import Near, View
 from icehouse.service.inference import Images
 from icehouse.store import Answer, LabelEvent, LabelState, Queue, QueueItem, Queues, Recorded, Store
 
 CHOSEN = "chosen"
+MEASURED = ("val", "out-of-fold")  # what says how a head has come on; the test is for the end
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Refit:
     ----------
     running : bool
     points : list of dict
-        After each fit: labels in force, accuracy, on which split, seconds.
+        After each fit: labels in force, accuracy, on which split, of how many images, seconds.
     error : str or None
         Of the last one.
     """
@@ -90,8 +91,7 @@ class Desk:
         self._labels = LabelState(store.labels, self.task.name)
         self._lock = threading.Lock()
         self._since = 0
-        head = self.queue.settings.get("head")
-        stored = load_head(store, self.task.name, head) if head else None
+        stored = head_of(store, self.queue)
         self._view = View(store, self.task.name, self.queue.settings["encoder_id"], stored)
         if stored is not None:
             self.refit.points.append(self._point(stored.card))
@@ -101,27 +101,33 @@ class Desk:
     def about(self) -> dict[str, Any]:
         """Return what does not change from image to image."""
         task = self.store.labels.task(self.task.name)
+        stored = self._view.stored
         return {
             "task": task.name,
             "kind": task.kind,
             "classes": list(task.classes),
             "queue": self.queue.id,
             "strategy": self.queue.strategy,
-            "head": self.queue.settings.get("head"),
+            "head": None if stored is None else stored.card.name,
             "refit_every": self.options.refit_every,
         }
 
-    def next(self, reviewer: str, count: int) -> list[dict[str, Any]]:
+    def next(
+        self, reviewer: str, count: int, *, skipped: bool = False
+    ) -> tuple[list[dict[str, Any]], int]:
         """Give a reviewer the next images, with all that the page shows of each.
 
-        What was forgotten meanwhile is passed over.
+        What was forgotten meanwhile is passed over; and what they have skipped themselves, unless
+        it is asked for. Where there are no more, how many these are is returned, too.
         """
         self.images.keep_up()
-        given = self.queues.lease(self.queue.id, reviewer, count, self.options.lease_seconds)
+        seconds = self.options.lease_seconds
+        given = self.queues.lease(self.queue.id, reviewer, count, seconds, skipped=skipped)
+        left = self.queues.skipped(self.queue.id, reviewer) if len(given) < count else 0
         if any(item.image_id not in self.images for item in given):
             self.images.refresh()  # somebody has sent it meanwhile
         labels = self._labels.in_force()
-        return [self._card(item, labels) for item in given if item.image_id in self.images]
+        return [self._card(item, labels) for item in given if item.image_id in self.images], left
 
     def jpeg(self, image: bytes, size: int) -> bytes:
         """Return a picture; see :meth:`Images.jpeg`."""
@@ -222,9 +228,12 @@ class Desk:
     # The head.
 
     def refit_soon(self) -> bool:
-        """Begin to fit the head again, unless that is under way; return whether it was begun."""
+        """Begin to fit the head again, or the first; return whether it was begun.
+
+        It is not while that is under way already.
+        """
         with self._lock:
-            if self.refit.running or self._view.stored is None:
+            if self.refit.running:
                 return False
             self.refit.running, self._since = True, 0
         threading.Thread(target=self._refit, name="refit", daemon=True).start()
@@ -233,14 +242,14 @@ class Desk:
     def _refit(self) -> None:
         _give_way()
         try:
-            assert self._view.stored is not None
-            card = fit_again(self.store, self._view.stored.card)
+            last = self._view.stored or head_of(self.store, self.queue)  # fitted meanwhile
+            card = fit_again(self.store, last.card) if last else fit_first(self.store, self.queue)
             stored = load_head(self.store, card.task, card.name)
             view = View(self.store, self.task.name, card.encoder_id, stored)
             self._view = view
             self.refit.points.append(self._point(card))
             self.images.refresh()
-            rank_again(self.store, self.queues, self.queue)
+            rank_again(self.store, self.queues, self.queue, card.name)
             self.refit.error = None
         except IcehouseError as error:  # too few images of a class, say: all stays as it was
             self.refit.error = str(error)
@@ -251,13 +260,14 @@ class Desk:
             self.refit.running = False
 
     def _point(self, card: HeadCard) -> dict[str, Any]:
-        split = next(
-            (name for name in ("val", "out-of-fold", "test") if name in card.metrics), None
-        )
+        found = card.metrics
+        some = [name for name in MEASURED if name in found] or list(found.keys() & {"test"})
+        split = max(some, key=lambda name: found[name]["n"], default=None)
         return {
             "labels": len(self._labels.in_force()),
             "split": split,
-            "accuracy": card.metrics[split]["top1"] if split else None,
+            "accuracy": found[split]["top1"] if split else None,
+            "images": found[split]["n"] if split else None,
             "seconds": card.seconds,
         }
 

@@ -1,4 +1,4 @@
-"""A head fitted again on the labels of now, and its queue ranked anew."""
+"""A head fitted on the labels of now, and its queue ranked anew."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from icehouse.heads import (
     FitOptions,
     Fractions,
     HeadCard,
+    StoredHead,
     fit_head,
+    head_names,
     list_runs,
     load_head,
     make_head,
@@ -17,7 +19,29 @@ from icehouse.heads import (
 from icehouse.review import QueueOptions, rank
 from icehouse.store import Queue, Queues, Store
 
+FIRST, FOLDS = "logistic", 5
 OF_THE_FIT = ("fractions", "of", "notes")
+
+
+def head_of(store: Store, queue: Queue) -> StoredHead | None:
+    """Return the head that a queue goes by.
+
+    Of one that was made before there was any, it is the first that its labels gave.
+    """
+    name = queue.settings.get("head")
+    if name is not None:
+        return load_head(store, queue.task, name)
+    if FIRST not in head_names(store, queue.task):
+        return None
+    first = load_head(store, queue.task, FIRST)
+    return first if first.card.encoder_id == queue.settings["encoder_id"] else None
+
+
+def fit_first(store: Store, queue: Queue) -> HeadCard:
+    """Fit a head where there is none yet, on all that is labelled; it is measured out of fold."""
+    encoder_id = queue.settings["encoder_id"]
+    options = FitOptions(queue.task, encoder_id, fractions=Fractions(1, 0, 0), folds=FOLDS)
+    return fit_head(store, FIRST, options=options)
 
 
 def fit_again(store: Store, card: HeadCard) -> HeadCard:
@@ -49,13 +73,13 @@ def _own_settings(card: HeadCard) -> dict[str, Any]:
     return {name: value for name, value in card.settings.items() if value != usual.get(name)}
 
 
-def rank_again(store: Store, queues: Queues, queue: Queue) -> None:
-    """Put what a strategy asks about now in the place of what nobody was given yet."""
+def rank_again(store: Store, queues: Queues, queue: Queue, head: str) -> None:
+    """Put what a strategy and a head ask about now in the place of what nobody was given yet."""
     settings = queue.settings
     options = QueueOptions(
         task=queue.task,
         encoder=settings["encoder_id"],
-        head=settings["head"],
+        head=head,
         strategy=queue.strategy,
         batch=max(queues.counts(queue.id)[1], 1),
         again=settings["again"],

@@ -49,7 +49,8 @@ def add_review(app: FastAPI, desk: Callable[[Person], Desk], people: People) -> 
 
     @app.post("/v1/review/next", responses=REFUSED)
     def give(asked: NextIn, person: Person = reviewer) -> dict[str, Any]:
-        return {"items": desk(person).next(person.name, asked.count)}
+        items, left = desk(person).next(person.name, asked.count, skipped=asked.skipped)
+        return {"items": items, "skipped": left}
 
     @app.post("/v1/review/answers", responses=REFUSED)
     def answer(sent: AnswersIn, person: Person = reviewer) -> dict[str, Any]:

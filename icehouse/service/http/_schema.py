@@ -13,9 +13,10 @@ ID_BYTES = 32
 
 
 class NextIn(BaseModel):
-    """How many images are wanted."""
+    """How many images are wanted, and whether also those that one has skipped."""
 
     count: int = Field(10, ge=1, le=200)
+    skipped: bool = False
 
 
 class AnswerIn(BaseModel):

@@ -37,14 +37,15 @@ export class Desk {
     const options = { headers: this.headers(file ? "application/octet-stream" : undefined) };
     if (form) delete options.headers["Content-Type"];
     if (body !== undefined) Object.assign(options, { method: "POST", body: file || form ? body : JSON.stringify(body) });
-    const response = await fetch(path, options);
+    const response = await fetch(path, options).catch(() => { throw new Error("the server does not answer"); });
     if (response.ok) {
       const type = response.headers.get("Content-Type");
       if (type.startsWith("image/")) return response.blob();
       return type === "application/octet-stream" ? response.arrayBuffer() : response.json();
     }
     const said = await response.json().catch(() => ({}));
-    const words = typeof said.detail === "string" ? said.detail : `the server answers ${response.status}`;
+    const words = response.status === 401 ? "open this page by the link that you were given, with your token in it: …/?token=TOKEN"
+      : typeof said.detail === "string" ? said.detail : `the server answers ${response.status}`;
     if (response.status >= 500 || KEPT.includes(response.status))
       throw Object.assign(new Error(words), { status: response.status });
     throw new Refused(words);

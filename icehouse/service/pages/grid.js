@@ -3,8 +3,13 @@
 export class Grid {
   constructor(desk, list, words) {
     Object.assign(this, { desk, list, words, open: false, items: [], here: 0, from: 0, marked: new Set() });
-    list.addEventListener("pointerdown", (event) => this.press(event));
-    list.addEventListener("pointerover", (event) => event.buttons === 1 && this.drag(event));
+    // A finger that is put down may be about to scroll; one that is taken off where it was chooses.
+    list.addEventListener("pointerdown", (event) => {
+      this.finger = event.pointerType === "touch";
+      if (!this.finger) this.press(event);
+    });
+    list.addEventListener("click", (event) => this.finger && this.press(event));
+    list.addEventListener("pointerover", (event) => event.buttons === 1 && !this.finger && this.drag(event));
   }
 
   show(items) {
@@ -40,7 +45,7 @@ export class Grid {
       cell.classList.toggle("here", place === this.here);
     });
     this.list.setAttribute("aria-activedescendant", `cell-${this.here}`);
-    this.words.textContent = `${this.marked.size || "none"} chosen of ${this.items.length}; press the key of a class to label them`;
+    this.words.textContent = `${this.marked.size || "none"} chosen of ${this.items.length}; a class labels them all`;
   }
 
   place(event) {

@@ -7,7 +7,7 @@ const MODES = { v: "move", l: "lasso", b: "box" };
 const RESERVED = { 0: "whole", q: "queue", e: "export", u: "undo", Escape: "clear", "?": "help" };
 const LETTERS = [..."123456789", ..."acdfghijkmnoprstwxyz"];
 const AT_ONCE = 500, SHOWN = 20, ID = 32;
-const NONE = "#b5bdc5";
+const NONE = { light: "#b5bdc5", dark: "#55606a" }; // of what is in no group, on either ground
 
 const desk = new Desk((waiting, tries) => {
   $("saved").className = waiting ? (tries > 1 ? "lost" : "waiting") : "";
@@ -65,9 +65,9 @@ async function draw() {
 }
 
 function paint() {
-  const colours = [...groups.colours, NONE];
-  const names = [...groups.names, groups.without];
   const paper = getComputedStyle($("plane")).backgroundColor.match(/\d+/g).slice(0, 3).map(Number);
+  const colours = [...groups.colours, paper[0] > 127 ? NONE.light : NONE.dark];
+  const names = [...groups.names, groups.without];
   scatter.paint(groups.of, colours.map((colour, i) => (hidden.has(names[i]) ? null : rgb(colour))), paper);
   const colourOf = new Map(names.map((name, i) => [name, colours[i]]));
   $("groups").replaceChildren(...groups.sizes.map(({ group, images }) => {

@@ -8,11 +8,10 @@ const $ = (id) => document.getElementById(id);
 const AHEAD = 8, MOST = 200; // images that are asked for at once
 const RESERVED = { s: "skip", x: "unsure", u: "undo", n: "new-class", m: "note", g: "to-grid", r: "refit", "?": "help", "/": "find" };
 const LETTERS = [..."123456789", ..."abcdefhijklopqtvwyz"];
-const WORDS = { skip: "skipped", unsure: "cannot tell" };
 
 const items = [];      // that are ours to answer, the present one first
 const done = [];       // answered since the page was opened, for undo
-let note = null, chosen = new Set(), since = performance.now(), dry = false, fetching = null, after = null, undone = 0;
+let note = null, chosen = new Set(), since = performance.now(), dry = false, fetching = null, after = null, undone = 0, skipped = 0;
 const undoes = (step) => step.path.endsWith("undo");
 
 const desk = new Desk((waiting, tries) => {
@@ -23,9 +22,9 @@ const desk = new Desk((waiting, tries) => {
 });
 desk.saved = (step, said) => {
   document.dispatchEvent(new CustomEvent("saved", { detail: step }));
-  for (const one of said.recorded || [])
-    for (const [who, labels] of one.others) say(`${who} says ${labels.join(", ")} of the same image`);
+  for (const one of said.recorded || []) compare(one, step.body.answers.find((each) => each.image_id === one.image_id));
   if (!items.length || undoes(step)) fill(true).then(refresh);
+  look();
 };
 desk.refused = (step, words) => {
   say(`Not saved: ${words}`);
@@ -38,15 +37,22 @@ desk.refused = (step, words) => {
 };
 const grid = new Grid(desk, $("cells"), $("chosen"));
 
+// What other people have said of the same image, where it is something else.
+function compare({ image_id, others }, { labels }) {
+  const key = done.find((each) => each.item.image_id === image_id)?.item.key ?? "the same image";
+  for (const [who, said] of others)
+    if (labels.length && said.join() !== labels.join()) say(`${key}: ${who} said ${said.join(", ")}, you ${labels.join(", ")}`);
+}
+
 function say(words) {
   $("message").textContent = words;
   $("message").hidden = !words;
   if (words) setTimeout(() => { if ($("message").textContent === words) $("message").hidden = true; }, 8000);
 }
 
-async function fill(always = false) {
+async function fill(always = false, again = false) {
   if (fetching) { // which may have asked for less
-    after ||= fetching.catch(() => {}).then(() => { after = null; return fill(true); });
+    after ||= fetching.catch(() => {}).then(() => { after = null; return fill(true, again); });
     return after;
   }
   const want = grid.open ? 24 : AHEAD;
@@ -55,14 +61,15 @@ async function fill(always = false) {
     const before = undone;
     const waiting = new Set(desk.outbox.flatMap((step) => (step.body.answers || []).map((a) => a.image_id)));
     const count = Math.max(want, items.length) + waiting.size;
-    const said = await desk.call("v1/review/next", { count: Math.min(count, MOST) });
+    const said = await desk.call("v1/review/next", { count: Math.min(count, MOST), skipped: again });
     const here = new Set(items.map((item) => item.image_id));
     const fresh = said.items.filter((item) => !here.has(item.image_id) && !waiting.has(item.image_id)
-      && !done.some((each) => each.item.image_id === item.image_id));
+      && (again || !done.some((each) => each.item.image_id === item.image_id)));
     // What was taken back is ours only when the server has heard of it.
     if (count <= MOST && before === undone && !desk.outbox.some(undoes)) drop(new Set(said.items.map((item) => item.image_id)));
     items.push(...fresh);
     dry = fresh.length === 0 && waiting.size === 0;
+    skipped = said.skipped;
     for (const item of fresh) desk.picture(item.image_id, 1280).catch(() => {});
   })();
   try { await fetching; } catch (error) { say(error.message); } finally { fetching = null; }
@@ -95,7 +102,12 @@ async function show() {
   $("grid").hidden = !grid.open;
   $("single").hidden = grid.open || !item;
   $("end").hidden = grid.open || Boolean(item) || !dry;
-  if (grid.open) return grid.show(items);
+  $("again").hidden = !skipped;
+  if (!$("end").hidden) $("again").focus();
+  if (grid.open) {
+    drawBulk();
+    return grid.show(items);
+  }
   if (!item) return undefined;
   since = performance.now();
   note = null;
@@ -160,6 +172,20 @@ function drawClasses(item) {
   $("confirm").hidden = !several();
 }
 
+// The grid's classes, which need no keys; and what else is done to all that is chosen.
+function drawBulk() {
+  const buttons = [...desk.about.classes.map((name, place) => [name, keyOf(place), () => pick(name)]),
+    ["Skip", "s", actions.skip], ["Cannot tell", "x", actions.unsure], ["Undo", "u", actions.undo]];
+  $("bulk-classes").replaceChildren(...buttons.map(([name, key, act]) => {
+    const button = document.createElement("button"), hint = document.createElement("kbd");
+    hint.textContent = key;
+    hint.hidden = !key;
+    button.append(name, hint);
+    button.onclick = act;
+    return button;
+  }));
+}
+
 function strip(name, some) {
   const row = document.createElement("div");
   row.className = "row";
@@ -198,15 +224,15 @@ function label(some, labels) { answer(some, "label", labels); }
 function answer(some, outcome, labels = []) {
   if (!some.length) return say(grid.open ? "Choose images first: click, drag, or Shift with arrows." : "");
   const seconds = (performance.now() - since) / 1000 / some.length;
+  const press = {}; // which of them were answered by one
   const answers = some.map((item) => ({ token: token(), image_id: item.image_id, outcome, labels, note, seconds }));
   desk.send({ path: "v1/review/answers", body: { answers } });
   for (const item of some) {
-    done.push({ item, what: labels.join(", ") || WORDS[outcome] });
+    done.push({ item, press });
     items.splice(items.indexOf(item), 1);
   }
   show();
   fill().then(refresh);
-  look();
   return undefined;
 }
 
@@ -219,10 +245,11 @@ function refresh() {
 }
 
 async function undo() {
-  const last = done.pop();
-  if (last) items.unshift(last.item);
+  const last = done.at(-1);
+  const some = last ? done.splice(done.findIndex((each) => each.press === last.press)) : [];
+  items.unshift(...some.map((each) => each.item));
   undone += 1;
-  desk.send({ path: "v1/review/undo", body: { token: token() } });
+  for (let left = Math.max(some.length, 1); left; left -= 1) desk.send({ path: "v1/review/undo", body: { token: token() } });
   say("");
   if (last) return show();
   return document.addEventListener("saved", async () => { items.length = 0; await fill(); show(); }, { once: true });
@@ -246,6 +273,7 @@ const actions = {
   "new-class": async () => {
     const name = await ask("Name of the new class");
     if (!name) return;
+    if (desk.about.classes.includes(name)) return say(`There is a class ${name} already.`);
     try {
       desk.about.classes = (await desk.call("v1/review/classes", { name })).classes;
       if (items[0]) drawClasses(items[0]);
@@ -274,17 +302,18 @@ const actions = {
   refit: async () => {
     try {
       const said = await desk.call("v1/review/refit", {});
-      say(said.begun ? "" : "A fit is under way, or this queue has no head.");
+      say(said.begun ? "" : "A fit is under way.");
       look();
     } catch (error) { say(error.message); }
   },
   help: () => $("keys").showModal(),
+  again: () => fill(true, true).then(refresh),
   confirm: () => label(items.slice(0, 1), desk.about.classes.filter((name) => chosen.has(name))),
 };
 
 function keys() {
   const list = desk.about.classes.map((name, place) => [keyOf(place), name]).filter(([key]) => key);
-  const words = { skip: "skip: somebody else", unsure: "nobody can tell", undo: "take the last answer back",
+  const words = { skip: "skip: somebody else", unsure: "nobody can tell", undo: "take the last press back",
     "new-class": "new class", note: "note", "to-grid": "grid, and back", refit: "fit the head again", help: "this list", find: "find a class by name" };
   const rows = [...list, ...Object.entries(RESERVED).map(([key, what]) => [key, words[what]]),
     ["Enter", "confirm, with several labels an image"], ["Shift arrows", "choose in the grid"], ["Ctrl a", "all of the grid"]];
@@ -317,7 +346,13 @@ function look() {
     try {
       const state = await desk.call("v1/review/state");
       drawTeam(state, $("team"), $("counts"), $("progress"));
-      $("end-words").textContent = `${state.done} of ${state.images} images are done.`;
+      $("end-words").textContent = `${state.done} of ${state.images} images are done.`
+        + (skipped ? ` You have skipped ${skipped} of the others.` : "");
+      if (desk.about.me.role !== "reader" && !items.length && dry) {
+        const all = state.done >= state.images;
+        $("end-title").textContent = all ? "Nothing is left in this queue" : "Nothing is left for you in this queue";
+        if (!all) fill(true).then(refresh);
+      }
       if (state.refit.running || state.leased) looking = setTimeout(look, 3000);
     } catch (error) { looking = setTimeout(look, 5000); }
   }, 300);
@@ -341,6 +376,7 @@ async function begin() {
     $("title").textContent = `${about.task}, queue ${about.queue} by ${about.strategy}`;
     keys();
     look();
+    for (const name of ["new-class", "refit"]) $(name).hidden = about.me.role !== "owner";
     if (about.me.role === "reader") return onlyLook();
     desk.flush();
     await fill();

@@ -34,14 +34,19 @@ export class Scatter {
       this.order[i] = this.order[j];
       this.order[j] = kept;
     }
+    this.layers = this.order;
     this.whole();
   }
 
   // The group of each point, and for each group its colour, or null where it is hidden. Group -1 is
-  // the last of the colours.
+  // the last of the colours, and lies below the others.
   paint(groups, colours, paper) {
     const packed = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0;
     const towards = (colour, share) => colour.map((value, i) => Math.round(value * share + paper[i] * (1 - share)));
+    const below = this.order.filter((i) => groups[i] < 0);
+    this.layers = new Uint32Array(this.n);
+    this.layers.set(below);
+    this.layers.set(this.order.filter((i) => groups[i] >= 0), below.length);
     this.groups = groups;
     this.paper = packed(paper);
     this.rim = packed(paper.map((value) => (value > 127 ? 0 : 255)));
@@ -101,7 +106,7 @@ export class Scatter {
     const stamp = (shape, at, colour) => { for (let k = 0; k < shape.length; k += 1) pixels[at + shape[k]] = colour; };
     const colours = anyMarked ? this.faded : this.colours;
     for (let k = 0; k < this.n; k += 1) {
-      const i = this.order[k], group = groups[i] < 0 ? last : groups[i], colour = colours[group];
+      const i = this.layers[k], group = groups[i] < 0 ? last : groups[i], colour = colours[group];
       if (!colour || (anyMarked && marked[i])) continue;
       const px = x0 + xy[2 * i] * scale | 0, py = y0 - xy[2 * i + 1] * scale | 0;
       if (px >= edge && py >= edge && px < width - edge && py < height - edge) stamp(disc, py * width + px, colour);

@@ -35,14 +35,14 @@ export function drawTeam(state, team, counts, progress) {
   for (const pair of pairs) parts.push(`${pair.first} and ${pair.second} agree on ${pair.same} of ${pair.images}`);
   if (alpha !== null) parts.push(`Krippendorff's alpha ${alpha.toFixed(2)}`);
   const { running, points, error } = state.refit;
-  if (running) parts.push("the head is fitted again…");
-  if (error) parts.push(`not fitted again: ${error}`);
+  if (running) parts.push("the head is being fitted…");
+  if (error) parts.push(`the head was not fitted: ${error}`);
   team.replaceChildren(...parts.map((words) => Object.assign(document.createElement("span"), { textContent: words })));
   const measured = points.filter((point) => point.accuracy !== null);
   if (measured.length) {
     const last = measured[measured.length - 1];
     const words = document.createElement("span");
-    words.textContent = `accuracy ${last.accuracy.toFixed(3)} (${last.split}) with ${last.labels} labels`;
+    words.textContent = `accuracy ${last.accuracy.toFixed(3)} of ${last.images} images (${last.split}) with ${last.labels} labels`;
     team.append(words);
     if (measured.length > 1) team.append(chart(measured));
   }
