@@ -346,10 +346,10 @@ function look() {
     try {
       const state = await desk.call("v1/review/state");
       drawTeam(state, $("team"), $("counts"), $("progress"));
-      $("end-words").textContent = `${state.done} of ${state.images} images are done.`
-        + (skipped ? ` You have skipped ${skipped} of the others.` : "");
-      if (desk.about.me.role !== "reader" && !items.length && dry) {
-        const all = state.done >= state.images;
+      const all = state.done >= state.images, reader = desk.about.me.role === "reader";
+      const others = skipped ? `You have skipped ${skipped} of the others.` : "The others wait for other people.";
+      $("end-words").textContent = `${state.done} of ${state.images} images are done.${all || reader ? "" : ` ${others}`}`;
+      if (!reader && !items.length && dry) {
         $("end-title").textContent = all ? "Nothing is left in this queue" : "Nothing is left for you in this queue";
         if (!all) fill(true).then(refresh);
       }
