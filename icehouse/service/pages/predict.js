@@ -21,7 +21,7 @@ function say(words) {
   $("message").hidden = !words;
 }
 
-const percent = (p) => `${(100 * p).toFixed(p >= 0.1 ? 0 : 1)} %`;
+const percent = (p) => `${(100 * p).toFixed(p >= 0.1 && p <= 0.9 ? 0 : 1)} %`;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // Of what fails for a while, as a full queue does, it is asked again.
