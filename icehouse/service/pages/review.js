@@ -11,7 +11,7 @@ const LETTERS = [..."123456789", ..."abcdefhijklopqtvwyz"];
 
 const items = [];      // that are ours to answer, the present one first
 const done = [];       // answered since the page was opened, for undo
-let note = null, chosen = new Set(), since = performance.now(), dry = false, fetching = null, after = null, undone = 0, skipped = 0;
+let note = null, chosen = new Set(), since = performance.now(), dry = false, fetching = null, after = null, undone = 0, skipped = 0, standing = null;
 const undoes = (step) => step.path.endsWith("undo");
 
 const desk = new Desk((waiting, tries) => {
@@ -102,8 +102,7 @@ async function show() {
   $("grid").hidden = !grid.open;
   $("single").hidden = grid.open || !item;
   $("end").hidden = grid.open || Boolean(item) || !dry;
-  $("again").hidden = !skipped;
-  if (!$("end").hidden) $("again").focus();
+  drawEnd();
   if (grid.open) {
     drawBulk();
     return grid.show(items);
@@ -321,7 +320,7 @@ function keys() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]") || !desk.about || desk.about.me.role === "reader") return;
+  if (document.querySelector("dialog[open]") || !desk.about || onlyReads()) return;
   if (grid.open && grid.key(event)) return event.preventDefault();
   if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
   const place = LETTERS.indexOf(event.key);
@@ -339,6 +338,20 @@ document.addEventListener("keydown", (event) => {
 for (const name of Object.keys(actions)) $(name)?.addEventListener("click", () => actions[name]());
 window.addEventListener("online", () => desk.flush());
 
+const onlyReads = () => desk.about.me.role === "reader";
+
+// What is said where nothing is left to be shown, of how the queue stood when it was last looked at.
+function drawEnd() {
+  if (!standing) return;
+  const { done: ready, images } = standing, all = ready >= images;
+  const others = skipped ? `You have skipped ${skipped} of the others.` : "The others wait for other people.";
+  $("end-words").textContent = `${ready} of ${images} images are done.${all || onlyReads() ? "" : ` ${others}`}`;
+  if (onlyReads()) return;
+  $("end-title").textContent = all ? "Nothing is left in this queue" : "Nothing is left for you in this queue";
+  $("again").hidden = !skipped;
+  if (!$("end").hidden) $("again").focus();
+}
+
 let looking = null;
 function look() {
   clearTimeout(looking);
@@ -346,13 +359,9 @@ function look() {
     try {
       const state = await desk.call("v1/review/state");
       drawTeam(state, $("team"), $("counts"), $("progress"));
-      const all = state.done >= state.images, reader = desk.about.me.role === "reader";
-      const others = skipped ? `You have skipped ${skipped} of the others.` : "The others wait for other people.";
-      $("end-words").textContent = `${state.done} of ${state.images} images are done.${all || reader ? "" : ` ${others}`}`;
-      if (!reader && !items.length && dry) {
-        $("end-title").textContent = all ? "Nothing is left in this queue" : "Nothing is left for you in this queue";
-        if (!all) fill(true).then(refresh);
-      }
+      standing = state;
+      drawEnd();
+      if (!onlyReads() && !items.length && dry && state.done < state.images) fill(true).then(refresh);
       if (state.refit.running || state.leased) looking = setTimeout(look, 3000);
     } catch (error) { looking = setTimeout(look, 5000); }
   }, 300);
@@ -377,7 +386,7 @@ async function begin() {
     keys();
     look();
     for (const name of ["new-class", "refit"]) $(name).hidden = about.me.role !== "owner";
-    if (about.me.role === "reader") return onlyLook();
+    if (onlyReads()) return onlyLook();
     desk.flush();
     await fill();
     await show();
