@@ -28,7 +28,7 @@ from icehouse.heads._network import (
     begin,
     choose_device,
     evaluate,
-    mixed_loss,
+    gradient,
     step_size,
 )
 from icehouse.heads._settings import SEED, above, between, flag, one_of, whole
@@ -181,6 +181,7 @@ class MLPHead(Head):
         optimiser = torch.optim.AdamW(
             parameters, self.lr, weight_decay=self.weight_decay, fused=True
         )
+        train = train.rounded(device)
         shown = np.linspace(0, len(train) - 1, min(len(train), CURVE_ROWS)).astype(np.int64)
         sides = [train[torch.from_numpy(shown)], *([val] if len(val) else [])]
         sides = [side.to(device) for side in sides]
@@ -192,14 +193,15 @@ class MLPHead(Head):
             optimiser.param_groups[0]["lr"] = self.lr * step_size(self.schedule, epoch, self.epochs)
             for rows in torch.randperm(len(train), generator=random).split(self.batch_size):
                 batch = train[rows.to(train.x.device)].to(device)
-                optimiser.zero_grad()
-                mixed_loss(batch, parameters, self.label_smoothing, next(shares)).backward()
+                slopes = gradient(batch, parameters, self.label_smoothing, next(shares))
+                for parameter, slope in zip(parameters, slopes, strict=True):
+                    parameter.grad = slope
                 optimiser.step()
             curves.append([value for side in sides for value in evaluate(side, parameters)])
             self._check_finite(curves[-1], epoch)
             loss = curves[-1][2] if len(val) else -epoch
             if loss < best_loss:
-                best, best_loss, best_epoch = [p.detach().clone() for p in parameters], loss, epoch
+                best, best_loss, best_epoch = [p.clone() for p in parameters], loss, epoch
             elif epoch - best_epoch >= self.patience:
                 break
         self.weights_ = [p.cpu().numpy() for p in best]

@@ -91,11 +91,14 @@ def import_labels(
         data = files_at(folder or slash or ".").read(name)
     except FileNotFoundError:
         raise SourceError(f"there is no file {file}") from None
-    said, unlabelled = (
-        read_tasks(data, several=several)
-        if kind == STUDIO
-        else read_rows(data, kind=kind, several=several)
-    )
+    try:
+        said, unlabelled = (
+            read_tasks(data, several=several)
+            if kind == STUDIO
+            else read_rows(data, kind=kind, several=several)
+        )
+    except SourceError as error:
+        raise SourceError(f"{file}: {error}") from error
     _one_label_each(said, asked)
     images = _images(said, store.places().values())
     lacking = sorted({label for one in said for label in one.labels} - set(asked.classes))

@@ -274,7 +274,7 @@ def test_new_classes_are_added_where_that_was_asked_for(embedded: Store, tmp_pat
         ("l.jsonl", b"[1]", "row 1: a row is an object of columns, got"),
         ("l.csv", b"\xff\xfe", "no csv file with labels: it is not UTF-8; .* CSV UTF-8"),
         ("l.json", b"{}", "a list of tasks; export as JSON"),
-        ("l.json", b"nope", "no JSON file"),
+        ("l.json", b"nope", "l.json: this is no JSON file"),
         ("l.json", b'[{"annotations": [{}]}]', "task 1 is not as Label Studio exports it"),
         ("l.csv", b"", "no rows in this csv file"),
         ("l.csv", b"key,label\n", "no rows in this csv file"),
