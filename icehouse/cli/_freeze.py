@@ -143,7 +143,7 @@ def embed(
     ] = None,
     batch_size: Annotated[
         int | None,
-        _running(min=1, metavar="N", help="Images encoded at once. Default: 32, or 256 on a GPU."),
+        _running(min=1, metavar="N", help="Images encoded at once. Default: 16, or 256 on a GPU."),
     ] = None,
     workers: Annotated[
         int | None, _running(min=1, metavar="N", help="Default: one for each core; 16 with a GPU.")

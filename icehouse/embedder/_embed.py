@@ -36,7 +36,7 @@ class EmbedOptions:
     Attributes
     ----------
     batch_size : int or None
-        None: 32, or 256 where a GPU encodes.
+        None: 16, or 256 where a GPU encodes.
     workers : int or None
         None: one for each core, or 16 where a GPU encodes.
     max_pixels : int

@@ -111,7 +111,7 @@ class Pipeline:
     recipe : tuple of str
         How augmented views are made.
     batch_size : int or None
-        None: 32, or 256 on a GPU.
+        None: 16, or 256 on a GPU.
     workers : int or None
         None: one for each core, or 16 for one GPU.
     max_pixels : int
