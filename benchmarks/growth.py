@@ -5,26 +5,43 @@ and a run that finds nothing new takes a hundredth of the first.
 
 The share of the last run depends on the encoder: 100,000 images take ``tiny`` less than a minute,
 and a network that people would choose for them half an hour and more. Torch computes all, because
-the choice of an engine depends on how much there is to do. A machine's speed drifts within half an
-hour, so short runs lie before and after the long one, and their median is taken.
+the choice of an engine depends on how much there is to do. A processor that has worked for minutes
+is slower than one that begins, by up to a tenth: so the long run is halted three times, and runs of
+the other sizes take its place. Their median is taken; the halts are not counted.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
 from _common import command, show, workplace
 
 SMALL, MIDDLE, LARGE = 1_000, 10_000, 100_000
-ORDER = SMALL, MIDDLE, SMALL, None, SMALL, MIDDLE, SMALL  # None: the largest
+HALTS = 3
 SIDE = 64
 FOLDERS = 50
+PROGRAM = (
+    "import resource, subprocess, sys;"
+    "subprocess.run(sys.argv[1:], check=True);"
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+)
+
+
+class Run(NamedTuple):
+    """What a process took: images/s of the embedding itself, and seconds and MiB of all of it."""
+
+    rate: float
+    seconds: float
+    peak: float
 
 
 def main() -> None:
@@ -34,16 +51,37 @@ def main() -> None:
     rows = []
     with workplace() as folder:
         draw(folder / "images", largest)
-        runs: dict[int, list[tuple[float, ...]]] = {}
-        for number, size in enumerate(ORDER):
-            size = size or largest
-            store = folder / str(number)
-            words = ("embed", folder / "images", "--encoder", encoder, "--limit", size)
-            words += ("--engine", "torch", "--store", store)
-            runs.setdefault(size, []).append((*timed(*words), *timed(*words)[1:]))
-        for size in sorted(runs):
-            rate, first, peak, again, peak_again = np.median(runs[size], axis=0)
-            rows.append((size, rate, first, peak, again, peak_again, f"{again / first:.1%}"))
+
+        def words(size: int, number: int) -> tuple[object, ...]:
+            store = folder / f"{size}-{number}"
+            return (
+                *("embed", folder / "images", "--encoder", encoder, "--limit", size),
+                *("--engine", "torch", "--store", store, "--json"),
+            )
+
+        sizes = SMALL, MIDDLE
+        first: dict[int, list[Run]] = {size: [] for size in (*sizes, largest)}
+        expected = largest / timed(words(MIDDLE, 0)).rate
+        running, started, halted = start(words(largest, 0)), time.perf_counter(), 0.0
+        for number in range(1, HALTS + 1):
+            due = started + halted + expected * (number - 0.5) / HALTS
+            time.sleep(max(0.0, due - time.perf_counter()))
+            os.killpg(running.pid, signal.SIGSTOP)
+            at = time.perf_counter()
+            for size in sizes:
+                first[size].append(timed(words(size, number)))
+            os.killpg(running.pid, signal.SIGCONT)
+            halted += time.perf_counter() - at
+        run = finish(running, started)
+        rate = largest / (largest / run.rate - halted)
+        first[largest].append(Run(rate, run.seconds - halted, run.peak))
+        for size, runs in first.items():
+            again = [
+                timed(words(size, number)) for number in ((1, 2, 3) if size in sizes else (0,))
+            ]
+            (rate, seconds, peak), nothing = np.median(runs, axis=0), np.median(again, axis=0)
+            share = f"{nothing[1] / seconds:.1%}"
+            rows.append((size, rate, seconds, peak, nothing[1], nothing[2], share))
     rates, peaks = [row[1] for row in rows], [row[3] for row in rows]
     show(
         f"{encoder} on JPEG of {SIDE} pixels, each run a process of its own",
@@ -54,21 +92,30 @@ def main() -> None:
     print(f"peaks differ by {max(peaks) / min(peaks) - 1:.1%} (at most 10 % are claimed)")
 
 
-def timed(*words: object) -> tuple[float, float, float]:
-    """Run a verb in a process of its own; return images/s, seconds, and its peak in MiB."""
-    program = (
-        "import resource, subprocess, sys;"
-        "subprocess.run(sys.argv[1:], check=True);"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
-    )
+def timed(words: tuple[object, ...]) -> Run:
+    """Run a verb in a process of its own."""
     started = time.perf_counter()
-    words = (sys.executable, "-c", program, *command(*words), "--json")
-    done = subprocess.run(
-        list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+    return finish(start(words), started)
+
+
+def start(words: tuple[object, ...]) -> subprocess.Popen[bytes]:
+    """Start a verb in a process of its own, and in a group that signals can be sent to."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, command(*words))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
+
+
+def finish(running: subprocess.Popen[bytes], started: float) -> Run:
+    """Wait for a verb, and read what it says."""
+    out, _ = running.communicate()
     seconds = time.perf_counter() - started
-    report, peak = map(json.loads, done.stdout.split(b"\n")[:2])
-    return (report["speed"] or {}).get("achieved", 0.0), seconds, peak
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, running.args)
+    report, peak = map(json.loads, out.split(b"\n")[:2])
+    return Run((report["speed"] or {}).get("achieved", 0.0), seconds, peak)
 
 
 def draw(folder: Path, count: int) -> None:
