@@ -18,6 +18,7 @@ from icehouse.embedder import _torchvision_ops  # noqa: F401  (before open_clip 
 import open_clip
 import torch
 
+from icehouse.embedder._clip_layers import trim
 from icehouse.embedder._encoder import LOCAL, EncoderRequest
 from icehouse.embedder._hub import explained, use_hub_or_cache
 from icehouse.embedder._spec import INTERPOLATIONS, RESIZE_MODES, PreprocessSpec
@@ -104,6 +105,7 @@ def load(request: EncoderRequest) -> ClipEncoder:
                     force_quick_gelu=config.get("quick_gelu", False),
                 )
         preprocess = preprocess_spec(model.visual.preprocess_cfg)
+    trim(model.visual)
     network = Network("clip", architecture, config, model, model.encode_image, preprocess, "l2")
     # Of a folder the whole name, so that the tokenizer's files are looked for there too.
     named = rest if rest.startswith(LOCAL) else architecture
