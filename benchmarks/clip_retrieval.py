@@ -27,7 +27,7 @@ from embed_cpu import draw, make_weights
 
 from icehouse.store import Store
 
-IMAGES = 4_096
+IMAGES = 6_144
 ROUNDS = 2
 TARGET = 3.5
 SCRIPT = """
