@@ -358,6 +358,13 @@ def test_a_list_on_standard_input_is_a_source(photos, monkeypatch):
     assert all(place.path.is_file() for place in store.places().values())
 
 
+def test_embed_fails_where_every_input_is_broken(photos):
+    words = ["photos", "-s", "none.icehouse", "-e", "descriptor", "--include", "*broken.png"]
+    done = process(photos, "embed", *words)
+    assert done.returncode == 1
+    assert "disc/broken.png" in done.stdout
+
+
 def test_a_part_of_a_source_can_be_embedded(photos):
     words = ["embed", "photos", "-s", "part.icehouse", "-e", "descriptor", "--include", "disc/*"]
     report = lines(photos, *words, "--exclude", "*/broken.png", "--sample", "9", "--limit", "4")[0]

@@ -151,7 +151,7 @@ def embed(
     labels: LabelsUrl = None,
     json_lines: Json = False,
 ) -> None:
-    """Freeze the features of every image that has none yet."""
+    """Freeze the features of every image that has none yet; exit with 1 where all are broken."""
     # Read when Arrow is imported: a heap of its own would grow beside what others have freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from icehouse.embedder import (
@@ -200,6 +200,8 @@ def embed(
             opened, listing, request, dataset=dataset, task=task, options=options, progress=progress
         )
     show([report], json_lines, embed_table(report))
+    if report.errors and sum(report.errors.values()) == report.inputs:
+        raise typer.Exit(1)
 
 
 @app.command()
