@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -152,8 +151,9 @@ def embed(
     json_lines: Json = False,
 ) -> None:
     """Freeze the features of every image that has none yet; exit with 1 where all are broken."""
-    # Read when Arrow is imported: a heap of its own would grow beside what others have freed.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    from icehouse.embedder import share_one_heap
+
+    share_one_heap()  # before Arrow is imported, and before there are threads
     from icehouse.embedder import (
         EmbedOptions,
         EncoderRequest,

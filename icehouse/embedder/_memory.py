@@ -2,28 +2,38 @@
 
 A forward pass on a CPU allocates and frees arrays of some megabytes for every layer. By default
 glibc returns them to the system and has each page zeroed and mapped again for the next layer: up
-to half of all processor time.
+to half of all processor time. In the heaps that it gives to threads it does so whatever it is told,
+because each of them ends at 64 MiB: so all threads should share the first.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 from functools import cache
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 NEVER = 2**31 - 1
 THRESHOLDS = 2**30, 2**25  # older versions accept no more than the second
+
+
+def share_one_heap() -> bool:
+    """Give all threads to come one heap, and Arrow too if it is not loaded; whether they have it.
+
+    A program should call it before it starts threads: a heap that a thread has left is given to
+    the next one.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    return _set(M_ARENA_MAX, 1)
 
 
 @cache
 def keep_freed_memory() -> bool:
     """Keep freed memory for the rest of the process, where the C library can; whether it can."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):  # Windows, macOS, musl
-        return False
-    return bool(mallopt(M_TRIM_THRESHOLD, NEVER)) and any(
-        mallopt(M_MMAP_THRESHOLD, size) for size in THRESHOLDS
+    return (
+        _set(M_ARENA_MAX, 1)
+        and _set(M_TRIM_THRESHOLD, NEVER)
+        and any(_set(M_MMAP_THRESHOLD, size) for size in THRESHOLDS)
     )
 
 
@@ -34,3 +44,10 @@ def give_back_freed_memory() -> bool:
     except (OSError, TypeError, AttributeError):
         return False
     return bool(trim(0))
+
+
+def _set(option: int, value: int) -> bool:
+    try:
+        return bool(ctypes.CDLL(None).mallopt(option, value))
+    except (OSError, TypeError, AttributeError):  # Windows, macOS, musl
+        return False
