@@ -5,12 +5,38 @@ from __future__ import annotations
 import ctypes
 import platform
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from icehouse.embedder._memory import give_back_freed_memory, keep_freed_memory
+from icehouse.embedder._memory import (
+    give_back_freed_memory,
+    keep_freed_memory,
+    share_one_heap,
+)
+
+THREAD = """
+import ctypes, os, threading
+from icehouse.embedder import share_one_heap
+
+print(share_one_heap())
+malloc = ctypes.CDLL(None).malloc
+malloc.restype = ctypes.c_void_p
+
+def inside() -> None:
+    at = malloc(10_000)
+    heap = next(line for line in open("/proc/self/maps") if line.endswith("[heap]\\n"))
+    first, last = (int(number, 16) for number in heap.split()[0].split("-"))
+    print(first <= at < last)
+
+thread = threading.Thread(target=inside)
+thread.start()
+thread.join()
+print(os.environ["ARROW_DEFAULT_MEMORY_POOL"])
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +61,12 @@ def test_freed_memory_is_kept_until_it_is_given_back() -> None:
     assert resident() < kept - 2**25
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own switch")
+def test_threads_share_the_first_heap() -> None:
+    said = subprocess.run([sys.executable, "-c", THREAD], capture_output=True, check=True)
+    assert said.stdout.split() == [b"True", b"True", b"system"]
+
+
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
@@ -47,5 +79,7 @@ def test_another_c_library_is_left_alone(
         raise error
 
     monkeypatch.setattr(ctypes, "CDLL", refuse)
+    monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", "system")
+    assert not share_one_heap()
     assert not keep_freed_memory()
     assert not give_back_freed_memory()
