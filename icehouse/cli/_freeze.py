@@ -151,9 +151,9 @@ def embed(
     json_lines: Json = False,
 ) -> None:
     """Freeze the features of every image that has none yet; exit with 1 where all are broken."""
-    from icehouse.embedder import share_one_heap
+    from icehouse.embedder import keep_freed_memory
 
-    share_one_heap()  # before Arrow is imported, and before there are threads
+    keep_freed_memory()  # before Arrow is imported, and before there are threads
     from icehouse.embedder import (
         EmbedOptions,
         EncoderRequest,

@@ -75,9 +75,9 @@ def serve(
     labels: LabelsUrl = None,
 ) -> None:
     """Answer about images over HTTP, until Ctrl-C."""
-    from icehouse.embedder import share_one_heap
+    from icehouse.embedder import keep_freed_memory
 
-    share_one_heap()  # before Arrow is imported, and before there are threads
+    keep_freed_memory()  # before Arrow is imported, and before there are threads
     from icehouse import service
     from icehouse.store import Store
 

@@ -10,7 +10,7 @@ from ._encoder import THUMBNAIL, Encoder, EncoderRequest, NetworkEncoder, open_e
 from ._engine import ENGINES, Opened, open_on
 from ._kept_rate import kept_rate
 from ._layout import enough, seen
-from ._memory import share_one_heap
+from ._memory import keep_freed_memory
 from ._onnx import OnnxEncoder, encoder_to_onnx
 from ._pictures import MIN_COSINE, similarity
 from ._rehearse import Rehearsal, rehearse
@@ -96,6 +96,7 @@ __all__ = [
     "find_alike",
     "find_request",
     "find_similar",
+    "keep_freed_memory",
     "kept_rate",
     "list_folder",
     "list_lines",
@@ -113,7 +114,6 @@ __all__ = [
     "reopen_text_encoder",
     "seen",
     "select",
-    "share_one_heap",
     "similarity",
     "spoken",
     "units_of",

@@ -3,7 +3,7 @@
 A forward pass on a CPU allocates and frees arrays of some megabytes for every layer. By default
 glibc returns them to the system and has each page zeroed and mapped again for the next layer: up
 to half of all processor time. In the heaps that it gives to threads it does so whatever it is told,
-because each of them ends at 64 MiB: so all threads should share the first.
+because each of them ends at 64 MiB: so all threads share the first.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ NEVER = 2**31 - 1
 THRESHOLDS = 2**30, 2**25  # older versions accept no more than the second
 
 
-def share_one_heap() -> bool:
-    """Give all threads to come one heap, and Arrow too if it is not loaded; whether they have it.
-
-    A program should call it before it starts threads: a heap that a thread has left is given to
-    the next one.
-    """
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    return _set(M_ARENA_MAX, 1)
-
-
 @cache
 def keep_freed_memory() -> bool:
-    """Keep freed memory for the rest of the process, where the C library can; whether it can."""
+    """Keep freed memory for the rest of the process, where the C library can; whether it can.
+
+    In one heap of all threads, and of Arrow. A program should call it before it imports Arrow and
+    starts threads: Arrow chooses its heap when it is imported, and a heap that a thread has left is
+    given to the next one.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):  # Windows, macOS, musl
+        return False
     return (
-        _set(M_ARENA_MAX, 1)
-        and _set(M_TRIM_THRESHOLD, NEVER)
-        and any(_set(M_MMAP_THRESHOLD, size) for size in THRESHOLDS)
+        bool(mallopt(M_ARENA_MAX, 1))
+        and bool(mallopt(M_TRIM_THRESHOLD, NEVER))
+        and any(mallopt(M_MMAP_THRESHOLD, size) for size in THRESHOLDS)
     )
 
 
@@ -44,10 +44,3 @@ def give_back_freed_memory() -> bool:
     except (OSError, TypeError, AttributeError):
         return False
     return bool(trim(0))
-
-
-def _set(option: int, value: int) -> bool:
-    try:
-        return bool(ctypes.CDLL(None).mallopt(option, value))
-    except (OSError, TypeError, AttributeError):  # Windows, macOS, musl
-        return False

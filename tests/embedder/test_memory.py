@@ -15,14 +15,13 @@ import pytest
 from icehouse.embedder._memory import (
     give_back_freed_memory,
     keep_freed_memory,
-    share_one_heap,
 )
 
 THREAD = """
 import ctypes, os, threading
-from icehouse.embedder import share_one_heap
+from icehouse.embedder import keep_freed_memory
 
-print(share_one_heap())
+print(keep_freed_memory())
 malloc = ctypes.CDLL(None).malloc
 malloc.restype = ctypes.c_void_p
 
@@ -80,6 +79,5 @@ def test_another_c_library_is_left_alone(
 
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", "system")
-    assert not share_one_heap()
     assert not keep_freed_memory()
     assert not give_back_freed_memory()
