@@ -161,7 +161,7 @@ class ImageErrorKind(StrEnum):
     TOO_LARGE = "too-large"
     """More pixels than the limit, more bytes than are read of a file, or more than memory holds."""
     UNSUPPORTED = "unsupported"
-    """A sound picture whose samples have no agreed meaning as colours (floating point)."""
+    """A sound picture that nobody means: of floating-point samples, or of a hundred scans."""
 
     @property
     def transient(self) -> bool:

@@ -208,7 +208,7 @@ def png(width: int, height: int, pixels: bytes, *notes: bytes, depth: int = 8) -
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:
-    """Yield small files that state a huge size."""
+    """Yield small files that state a huge size, or huge work."""
     yield "bomb.png", png(60_000, 60_000, bytes(1000))
     yield "bomb-2.png", png(2**31 - 1, 2**31 - 1, bytes(1000))
     yield "bomb.ppm", b"P6 60000 60000 255 " + bytes(100)
@@ -222,6 +222,9 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     jpeg = encoded(small, "JPEG")
     frame = jpeg.index(b"\xff\xc0") + 5
     yield "bomb.jpg", jpeg[:frame] + b"\xff\xdc\xff\xdc" + jpeg[frame + 4 :]
+    scans = encoded(Image.new("L", (1000, 1000)), "JPEG", progressive=True)
+    scan = scans.rindex(b"\xff\xda")
+    yield "scans.jpg", scans[:scan] + scans[scan:-2] * 10_000 + scans[-2:]
     tiff = encoded(small, "TIFF")
     entry = struct.pack("<HHI", 256, 4, 1), struct.pack("<HHI", 257, 4, 1)
     assert all(each in tiff for each in entry)

@@ -128,10 +128,10 @@ def expected_kind(key: str) -> str | None:
     """Return what must come of an input of the corpus that is not damaged at random."""
     name = key.rpartition("/")[2]
     kinds = {
-        "bomb": "too-large", "float": "unsupported", "fifo": "not-a-file", "zero": "not-a-file",
-        "socket": "not-a-file", "nothing": "not-a-file", "itself": "not-a-file",
-        "one": "not-a-file", "other": "not-a-file", "null": "corrupt", "texts": "corrupt",
-        "locked": "unreadable",
+        "bomb": "too-large", "float": "unsupported", "scans": "unsupported", "fifo": "not-a-file",
+        "zero": "not-a-file", "socket": "not-a-file", "nothing": "not-a-file",
+        "itself": "not-a-file", "one": "not-a-file", "other": "not-a-file", "null": "corrupt",
+        "texts": "corrupt", "locked": "unreadable",
     }  # fmt: skip
     kinds |= dict.fromkeys(
         ("text", "page", "drawing", "paper", "archive", "postscript", "icon", "pointer", "desktop"),

@@ -364,6 +364,36 @@ def test_a_decompression_bomb_is_too_large(read: Callable[..., Any]) -> None:
     assert caught.value.kind is ImageErrorKind.TOO_LARGE
 
 
+def scanned(times: int) -> bytes:
+    """Return a progressive JPEG whose last scan comes some times more."""
+    data = encoded(smooth(), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * (times + 1) + data[-2:]
+
+
+@pytest.mark.parametrize("read", [probe, decode])
+def test_a_jpeg_of_endless_scans_is_unsupported(read: Callable[..., Any]) -> None:
+    usual = scanned(0).count(b"\xff\xda")
+    assert 5 < usual < 15
+    read(scanned(100 - usual))
+    with pytest.raises(ImageError, match="unsupported: a JPEG of more than 100 scans") as caught:
+        read(scanned(101 - usual))
+    assert caught.value.kind is ImageErrorKind.UNSUPPORTED
+
+
+def test_what_looks_like_scans_in_a_note_or_after_the_end_is_none() -> None:
+    data = scanned(0)
+    note = b"\xff\xe1" + struct.pack(">H", 4_002) + b"\xff\xda" * 2_000
+    expected = decode(data)
+    np.testing.assert_array_equal(decode(data[:2] + note + data[2:]), expected)
+    np.testing.assert_array_equal(decode(data + b"\xff\xda" * 2_000), expected)
+    # A marker without a length does not hide what follows it.
+    last = data.rindex(b"\xff\xda")
+    hidden = data[:last] + b"".join(b"\xff\x01" + data[last:-2] for _ in range(101)) + data[-2:]
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        decode(hidden)
+
+
 def tiled(tile: int, pixels: bytes) -> bytes:
     """Return a grey TIFF of 64x64 in one tile of any size."""
     deflate, place = 8, 8 + 2 + 10 * 12 + 4
