@@ -132,7 +132,8 @@ class TorchEncoder:
         precision = asked or best_precision(self.device)
         if precision == "float32":
             return precision
-        kept = {} if asked else {name: tensor.clone() for name, tensor in self._tensors()}
+        # A cast puts new memory under a tensor; what it leaves is held, and not copied.
+        kept = {} if asked else {name: tensor.detach() for name, tensor in self._tensors()}
         self._cast(DTYPES[precision])
         if asked or agree(self.encode(pictures), self.sung_in_float32):
             return precision
