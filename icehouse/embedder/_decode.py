@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
+from icehouse.embedder._scans import MAX_SCANS, endless
 from icehouse.errors import ImageError, ImageErrorKind
 
 MAX_PIXELS = 128 * 2**20
 """Default limit of width x height; 384 MiB as RGB."""
-MAX_SCANS = 100
-"""Of one JPEG; encoders write about ten, and each goes over all of its pixels."""
 BAND_PIXELS = 2**20
 NO_MEMORY = "there is not enough memory to decode it"
 
@@ -41,8 +39,6 @@ FORMATS = {  # and Pillow's module for each; to let Pillow find them it would lo
 # BMP and PPM are known by two letters, with which a text may begin too.
 FORMATS_WITH_MAGIC = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "JPEG2000", "AVIF", "QOI")
 JPEG_MAGIC = b"\xff\xd8\xff"
-JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
-JPEG_SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # markers that have a length
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 
 for plugin in FORMATS.values():
@@ -140,25 +136,13 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
                 ImageErrorKind.TOO_LARGE,
                 f"{width}x{height} is more than {max_pixels} pixels (--max-pixels)",
             )
-    if data.startswith(JPEG_MAGIC) and _scans(data) > MAX_SCANS:
+    if data.startswith(JPEG_MAGIC) and endless(data):
         raise ImageError(
             ImageErrorKind.UNSUPPORTED,
             f"a JPEG of more than {MAX_SCANS} scans, each of which goes over all of its pixels; "
             "save it again as a usual JPEG",
         )
     return image
-
-
-def _scans(jpeg: bytes) -> int:
-    """Count how often a decoder goes over a JPEG's pixels; no file is too small to ask for more."""
-    scans = jpeg.count(JPEG_SCAN)
-    if scans <= MAX_SCANS:
-        return scans
-    scans, place = 0, 0  # what looks like one may lie in a note, or in what follows the picture
-    while (found := JPEG_SEGMENT.search(jpeg, place)) and found[0] != JPEG_END:
-        scans += found[0] == JPEG_SCAN
-        place = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2], "big")
-    return scans
 
 
 def _unidentified(data: bytes) -> ImageError:

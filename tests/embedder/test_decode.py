@@ -394,6 +394,18 @@ def test_what_looks_like_scans_in_a_note_or_after_the_end_is_none() -> None:
         decode(hidden)
 
 
+def test_scans_count_where_each_colour_has_its_own() -> None:
+    # After one scan for all colours a decoder reads no other; of one for each colour it reads all.
+    data = encoded(smooth(), "JPEG")
+    scan = data.index(b"\xff\xda")
+    together = data[:scan] + data[scan:-2] * 200 + data[-2:]
+    with pytest.raises(ImageError, match="corrupt"):
+        decode(together)
+    apart = b"\xff\xda\0\x08\x01\x01\0\0\x3f\0" + bytes(50)
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        decode(data[:scan] + apart + data[scan:-2] + apart * 99 + data[-2:])
+
+
 def tiled(tile: int, pixels: bytes) -> bytes:
     """Return a grey TIFF of 64x64 in one tile of any size."""
     deflate, place = 8, 8 + 2 + 10 * 12 + 4

@@ -107,7 +107,7 @@ def bad() -> Iterator[tuple[str, bytes, str, int, str]]:
     yield "wide bomb", png(2**31 - 1, 1), kind, 413, "is more than"
     yield "no pixels", png(0, 0), kind, 422, "corrupt"
     yield "cut off", png(500, 500)[:-20], kind, 422, ""
-    yield "scans", scans(500), "image/jpeg", 422, "scans, and 100 are read at most"
+    yield "scans", scans(500), "image/jpeg", 422, "more than 100 scans"
     yield "thin", thin(20_000, 1), kind, 200, ""
     yield "tall", thin(1, 20_000), kind, 200, ""
     yield "one pixel", thin(1, 1), kind, 200, ""

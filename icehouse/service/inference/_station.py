@@ -34,9 +34,6 @@ from icehouse.service.inference._batcher import Batcher, BatchOptions, Seen
 from icehouse.service.inference._options import StationOptions
 from icehouse.store import Store, image_id
 
-MAX_SCANS = 100  # of a JPEG; each is as much work as a whole picture
-SCAN = b"\xff\xda"
-JPEG = b"\xff\xd8\xff"
 FRESH = 5.0  # seconds for which the canary is believed
 CANARY_SECONDS = 10.0
 EXPECTED = 10**6  # images that a server encodes: to find out which engine is faster is worth it
@@ -115,9 +112,6 @@ class EncoderWork:
             return _Picture(given)
         if not given:
             raise ImageError(ImageErrorKind.EMPTY, "there are no bytes")
-        if given.startswith(JPEG) and (scans := given.count(SCAN)) > MAX_SCANS:
-            detail = f"a JPEG of {scans} scans, and {MAX_SCANS} are read at most"
-            raise ImageError(ImageErrorKind.UNSUPPORTED, detail)
         most = self._options.max_pixels
         info = probe(given, most)
         try:
