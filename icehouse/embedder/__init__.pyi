@@ -2,7 +2,7 @@
 
 from ._canary import check_canary
 from ._choose import choose_encoder, find_request, reopen_encoder, spoken, usual_encoders
-from ._decode import MAX_PIXELS, ImageInfo, Pixels, decode, probe
+from ._decode import MAX_PIXELS, ImageFile, ImageInfo, Pixels, decode, probe
 from ._device import best_device, best_precision
 from ._embed import EmbedOptions, embed
 from ._embed_stored import Completed, embed_stored
@@ -62,6 +62,7 @@ __all__ = [
     "EncoderSpec",
     "Entry",
     "Failure",
+    "ImageFile",
     "ImageInfo",
     "Listing",
     "LocalFile",

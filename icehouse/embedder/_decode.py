@@ -66,16 +66,56 @@ class ImageInfo:
     height: int
 
 
-def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageInfo:
-    """Read an image's header.
+class ImageFile:
+    """An image whose header was read, and whose pixels were not yet.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole file.
+    max_pixels : int
+
+    Attributes
+    ----------
+    info : ImageInfo
 
     Raises
     ------
     ImageError
-        ``not-an-image``, ``corrupt`` or ``too-large``.
+        ``not-an-image``, ``corrupt``, ``too-large`` or ``unsupported``.
     """
-    with _open(data, max_pixels) as image:
-        return ImageInfo(image.format or "", image.width, image.height)
+
+    def __init__(self, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+        self._data = data
+        self._image = _open(data, max_pixels)
+        width, height = self._image.size
+        self.info = ImageInfo(self._image.format or "", width, height)
+
+    def decode(self, enough: Enough | None = None) -> Pixels:
+        """Return the pixels, once; see :func:`decode`."""
+        with self._image as image:
+            try:
+                is_jpeg = self._data.startswith(JPEG_MAGIC)
+                fast = _fast_jpeg(self._data, image, enough) if is_jpeg else None
+                if fast is not None:
+                    return _upright(fast, image)
+                image.load()
+                return _upright(_rgb(image), image)
+            except ImageError:
+                raise
+            except MemoryError as error:
+                raise ImageError(ImageErrorKind.TOO_LARGE, NO_MEMORY) from error
+            except OSError as error:
+                ended = "truncated" in str(error) or "Truncated" in str(error)
+                kind = ImageErrorKind.TRUNCATED if ended else ImageErrorKind.CORRUPT
+                raise ImageError(kind, str(error)) from error
+            except Exception as error:  # decoders of damaged bytes raise whatever comes
+                raise ImageError(ImageErrorKind.CORRUPT, repr(error)) from error
+
+
+def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageInfo:
+    """Read an image's header; raise ImageError as :class:`ImageFile` does."""
+    return ImageFile(data, max_pixels).info
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, enough: Enough | None = None) -> Pixels:
@@ -102,23 +142,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, enough: Enough | None = No
     ImageError
         ``not-an-image``, ``truncated``, ``corrupt``, ``too-large`` or ``unsupported``.
     """
-    with _open(data, max_pixels) as image:
-        try:
-            fast = _fast_jpeg(data, image, enough) if data.startswith(JPEG_MAGIC) else None
-            if fast is not None:
-                return _upright(fast, image)
-            image.load()
-            return _upright(_rgb(image), image)
-        except ImageError:
-            raise
-        except MemoryError as error:
-            raise ImageError(ImageErrorKind.TOO_LARGE, NO_MEMORY) from error
-        except OSError as error:
-            ended = "truncated" in str(error) or "Truncated" in str(error)
-            kind = ImageErrorKind.TRUNCATED if ended else ImageErrorKind.CORRUPT
-            raise ImageError(kind, str(error)) from error
-        except Exception as error:  # decoders of damaged bytes raise whatever comes
-            raise ImageError(ImageErrorKind.CORRUPT, repr(error)) from error
+    return ImageFile(data, max_pixels).decode(enough)
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from icehouse.embedder._augment import augment
-from icehouse.embedder._decode import Pixels, decode, probe
+from icehouse.embedder._decode import ImageFile, Pixels
 from icehouse.embedder._encoder import Encoder
 from icehouse.embedder._layout import enough
 from icehouse.embedder._plan import error_row
@@ -235,13 +235,13 @@ class Pipeline:
             read = entry.origin.read()
             entry = replace(entry, bytes=len(read.data), mtime_ns=read.mtime_ns)
             identity = image_id(read.data)
-            info = probe(read.data, self._max_pixels)
+            file = ImageFile(read.data, self._max_pixels)
             row = CatalogRow(
                 key=entry.key,
                 image_id=identity,
-                width=info.width,
-                height=info.height,
-                format=info.format,
+                width=file.info.width,
+                height=file.info.height,
+                format=file.info.format,
                 bytes=entry.bytes,
                 mtime_ns=entry.mtime_ns,
                 labels=entry.labels,
@@ -254,7 +254,7 @@ class Pipeline:
                 if not views or identity in self._claimed:
                     return Outcome([row])
                 self._claimed.add(identity)
-            picture = decode(read.data, self._max_pixels, self._enough)
+            picture = file.decode(self._enough)
             pixels = [
                 self._encoder.preprocess(augment(picture, self._recipe, identity, view))
                 for view in views

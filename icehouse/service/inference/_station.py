@@ -14,13 +14,12 @@ import numpy.typing as npt
 from icehouse.embedder import (
     Encoder,
     EncoderSpec,
+    ImageFile,
     ImageInfo,
     Pixels,
     SteadyEncoder,
     check_canary,
-    decode,
     enough,
-    probe,
     reopen_encoder,
 )
 from icehouse.errors import (
@@ -112,14 +111,13 @@ class EncoderWork:
             return _Picture(given)
         if not given:
             raise ImageError(ImageErrorKind.EMPTY, "there are no bytes")
-        most = self._options.max_pixels
-        info = probe(given, most)
+        file = ImageFile(given, self._options.max_pixels)
         try:
-            pixels = self.encoder.preprocess(decode(given, most, self._enough))
+            pixels = self.encoder.preprocess(file.decode(self._enough))
         except MemoryError as error:
             detail = "there is not enough memory for it"
             raise ImageError(ImageErrorKind.TOO_LARGE, detail) from error
-        return _Picture(pixels, image_id(given), info)
+        return _Picture(pixels, image_id(given), file.info)
 
     def run(self, batch: list[_Picture]) -> Sequence[Encoded | Exception]:
         """Encode prepared images."""
