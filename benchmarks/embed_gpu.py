@@ -1,7 +1,7 @@
-"""Claim: with a GPU, embedding from JPEGs that lie in memory goes at nine tenths of its slower
-stage, five times as fast as what a user would write (a DataLoader of two workers, float32,
-np.save); and the network of ViT-L/14 gets half of the products of bfloat16 matrices that the GPU is
-able to do.
+"""To be claimed, and measured on no GPU so far: embedding from JPEGs that lie in memory goes at
+nine tenths of its slower stage, five times as fast as what a user would write (a DataLoader of two
+workers, float32, np.save); and the network of ViT-L/14 gets half of the products of bfloat16
+matrices that the GPU is able to do.
 
     python benchmarks/embed_gpu.py [images]
 """

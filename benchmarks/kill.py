@@ -1,7 +1,7 @@
 """Claim: a run that is killed (SIGKILL) at random moments and resumed leaves the same images and
-vectors as an uninterrupted one, and no committed shard is written again. Kills fall from the first
-import on to some commits into the work; a store that is whole before there were enough of them is
-compared, and another begun.
+vectors as an uninterrupted one, no committed shard is written again, and no committed image encoded
+again. Kills fall from the first import on to some commits into the work; a store that is whole
+before there were enough of them is compared, and another begun.
 
     python benchmarks/kill.py [kills] [images] [precision]
 """
@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from _common import command, encoder, icehouse, real, show, workplace
 
 from icehouse.embedder._writer import COMMIT_SECONDS
@@ -26,6 +27,8 @@ IMAGES = int(sys.argv[2]) if len(sys.argv) > 2 else 27_000
 PRECISION = ["--precision", sys.argv[3]] if len(sys.argv) > 3 else []
 EARLIEST = 0.2  # seconds
 REWRITTEN = "committed shards written again"
+TWICE = "images encoded twice"
+REACHED = "kills after a commit"
 
 
 def main() -> None:
@@ -48,6 +51,7 @@ def main() -> None:
             counts["stores"] += 1
             counts.update(_live(store, source, KILLS - counts["kills"], moment, latest))
             ids, vectors = _load(store)
+            counts[TWICE] += _rows(store) - len(ids)
             counts["same image_ids"] += ids.tobytes() == expected[0].tobytes()
             counts["same vectors, bit by bit"] += vectors.tobytes() == expected[1].tobytes()
     show(
@@ -55,7 +59,8 @@ def main() -> None:
         ("what", "measured"),
         list(counts.items()),
     )
-    if counts["same vectors, bit by bit"] < counts["stores"] or counts[REWRITTEN]:
+    same = counts["same vectors, bit by bit"] == counts["stores"]
+    if not same or counts[REWRITTEN] or counts[TWICE] or not counts[REACHED]:
         sys.exit(1)
 
 
@@ -63,7 +68,7 @@ def _live(
     store: Path, source: tuple[object, ...], most: int, moment: random.Random, latest: float
 ) -> Counter[str]:
     """Embed into one store until it is whole, killed again and again; count what happened."""
-    counts = Counter({"kills": 0, "kills after a commit": 0, REWRITTEN: 0})
+    counts = Counter({"kills": 0, REACHED: 0, REWRITTEN: 0})
     ended = False
     while not ended:
         before = _stamps(store)
@@ -81,7 +86,7 @@ def _live(
             process.wait()
             counts["kills"] += 1
         after = _stamps(store)
-        counts["kills after a commit"] += not ended and len(after) > len(before)
+        counts[REACHED] += not ended and len(after) > len(before)
         counts[REWRITTEN] += sum(after.get(name) != stamp for name, stamp in before.items())
     return counts
 
@@ -91,6 +96,11 @@ def _stamps(store: Path) -> dict[str, tuple[int, int]]:
         str(path): (path.stat().st_mtime_ns, path.stat().st_ino)
         for path in store.glob("features/*/*.parquet")
     }
+
+
+def _rows(store: Path) -> int:
+    """Return how many vectors lie in the shards; a store shows one of several for an image."""
+    return sum(pq.read_metadata(path).num_rows for path in map(Path, _stamps(store)))
 
 
 def _load(path: Path) -> tuple[np.ndarray, np.ndarray]:
