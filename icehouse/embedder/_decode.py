@@ -86,14 +86,16 @@ class ImageFile:
     """
 
     def __init__(self, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
-        self._data = data
-        self._image = _open(data, max_pixels)
-        width, height = self._image.size
-        self.info = ImageInfo(self._image.format or "", width, height)
+        self._data, self._max_pixels = data, max_pixels
+        image = _open(data, max_pixels)
+        self.info = ImageInfo(image.format or "", image.width, image.height)
+        self._opened: Image.Image | None = image
 
     def decode(self, enough: Enough | None = None) -> Pixels:
-        """Return the pixels, once; see :func:`decode`."""
-        with self._image as image:
+        """Return the pixels; see :func:`decode`."""
+        # What Pillow holds is as large as the answer: it is used once, and not kept.
+        opened, self._opened = self._opened or _open(self._data, self._max_pixels), None
+        with opened as image:
             try:
                 is_jpeg = self._data.startswith(JPEG_MAGIC)
                 fast = _fast_jpeg(self._data, image, enough) if is_jpeg else None

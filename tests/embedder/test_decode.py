@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import threading
+import weakref
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, features
 
-from icehouse.embedder import MAX_PIXELS, decode, probe, read_file
+from icehouse.embedder import MAX_PIXELS, ImageFile, decode, probe, read_file
 from icehouse.errors import ImageError, ImageErrorKind
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -329,6 +330,17 @@ def test_a_file_is_judged_by_its_bytes_and_not_by_its_name(tmp_path: Path) -> No
     data = read_file(path).data
     assert probe(data).format == "GIF"
     assert (decode(data) == (0, 0, 255)).all()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF"])
+def test_a_file_is_decoded_as_often_as_asked_and_nothing_of_it_kept(form: str) -> None:
+    file = ImageFile(encoded(smooth(30, 50), form))
+    assert file._opened is not None
+    held = weakref.ref(file._opened)
+    first = file.decode()
+    assert held() is None
+    np.testing.assert_array_equal(file.decode(), first)
+    assert (file.info.format, file.info.width, file.info.height) == (form, 50, 30)
 
 
 def test_probe_gives_format_and_size_as_stored() -> None:
